@@ -1,0 +1,46 @@
+# `make demo` and `make test` do everything from a fresh clone; `make help` lists the rest.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## .venv with everything the lock file pins, by hash
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
+	@echo "==> creating $(VENV) from requirements-dev.lock (hashes checked)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## the recorded rollouts against the real service, no cluster needed
+	@$(BIN)/lockstep demo $(DEMO)
+
+check: install ## format, lint, types, imports, dead code, dependencies, fast tests (< 2 min)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/deptry .
+	$(BIN)/pytest -m "not slow"
+
+test: check ## check, and everything slower
+	$(BIN)/pytest -m slow
+
+format: install ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## the lock files anew (needs uv)
+	uv pip compile pyproject.toml --extra demo --group dev --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --upgrade -o requirements-dev.lock
+	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements-dev.lock -o requirements.lock
+
+clean: ## remove what was built
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: help install demo check test format lock clean
