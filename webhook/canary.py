@@ -1,7 +1,6 @@
 """What Lockstep needs to know of a Flagger Canary and of the workload it releases."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from webhook import duration, kinds
@@ -9,6 +8,7 @@ from webhook.fields import (
     PERCENTAGE,
     FieldError,
     Object,
+    epoch,
     find,
     objects,
     required_text,
@@ -96,6 +96,14 @@ class Canary:
         """Whether a rollout may be shifting traffic, so that a missing router is a fault."""
         return self.phase not in _AT_REST
 
+    @property
+    def unweighted(self) -> bool:
+        """Whether no weight of Flagger's applies to ordinary traffic, so that the share is 0.
+
+        So with provider `kubernetes`, and in an A/B test (`analysis.match`).
+        """
+        return self.provider == "kubernetes" or self.ab_test
+
 
 def parse(obj: Object, mesh: MeshDefaults) -> Canary:
     """The Canary that the API server returned.
@@ -106,7 +114,8 @@ def parse(obj: Object, mesh: MeshDefaults) -> Canary:
     ref = Name(required_text(obj, "metadata", "namespace"), required_text(obj, "metadata", "name"))
     target = required_text(obj, "spec", "targetRef", "name")
     # Flagger still reads the deprecated field where the new one is absent.
-    analysis = find(obj, "spec", "analysis") or find(obj, "spec", "canaryAnalysis")
+    analysis = find(obj, "spec", "analysis")
+    analysis = find(obj, "spec", "canaryAnalysis") if analysis is None else analysis
     return Canary(
         ref=ref,
         apex=text(obj, "spec", "service", "name") or target,
@@ -166,7 +175,7 @@ def _timestamp(rfc3339: str | None) -> float:
     if not rfc3339:
         return 0.0
     try:
-        return datetime.fromisoformat(rfc3339).timestamp()
+        return epoch(rfc3339)
     except ValueError as error:
         raise FieldError(f"status.lastTransitionTime: {error}") from error
 

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
-PERCENTAGE = re.compile(r"0|[1-9]\d?|100")
+PERCENTAGE = re.compile(r"0|[1-9][0-9]?|100")
 """A whole number from 0 to 100, as text and in one spelling only."""
 
 Object = Mapping[str, object]
@@ -57,6 +58,18 @@ def number(obj: object, *path: str) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     raise FieldError(f"{'.'.join(path)} is {value!r}, not a whole number")
+
+
+def epoch(rfc3339: str) -> float:
+    """Seconds since the epoch at a time as Kubernetes writes it, which has an offset.
+
+    Raises:
+        ValueError: it is no such time, or one without an offset: nobody knows when that was.
+    """
+    moment = datetime.fromisoformat(rfc3339)
+    if moment.tzinfo is None:
+        raise ValueError(f"{rfc3339!r} has no offset such as Z")
+    return moment.timestamp()
 
 
 def objects(obj: object, *path: str) -> Iterator[Object]:

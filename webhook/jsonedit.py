@@ -64,7 +64,7 @@ def _spans(text: str) -> dict[str, Span]:
         start = _skip(text, _skip(text, at) + 1)
         _, end = decoder.raw_decode(text, start)
         if name in spans:
-            raise JsonError(f"member {name} stands in it twice")
+            raise JsonError(f"member {name!r} stands in it twice")
         spans[name] = Span(start, end)
         at = _skip(text, end)
         at = _skip(text, at + 1) if text[at] == "," else at

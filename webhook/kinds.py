@@ -1,6 +1,18 @@
 """The Kubernetes kinds Lockstep talks about: where the API server serves them."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Name:
+    """A namespaced name; also what identifies a canary everywhere in Lockstep."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +30,29 @@ class Kind:
         """`group/version`, or `v1` for the core API: what manifests call `apiVersion`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    def path(self, name: Name) -> str:
+        """Where the API server serves the object; a list where the name's `name` is empty."""
+        prefix = f"/apis/{self.group}" if self.group else "/api"
+        namespace = f"namespaces/{quote(name.namespace)}" if name.namespace else ""
+        steps = (prefix, self.version, namespace, self.plural, quote(name.name))
+        return "/".join(step for step in steps if step)
+
     def __str__(self) -> str:
         return self.kind
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Name:
-    """A namespaced name; also what identifies a canary everywhere in Lockstep."""
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The objects of a kind that a list or a watch is about; empty fields do not restrict."""
 
-    namespace: str
-    name: str
+    kind: Kind
+    namespace: str = ""
+    labels: str = ""
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+        labelled = f" labelled {self.labels}" if self.labels else ""
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.kind.plural}{labelled}{where}"
 
 
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")

@@ -8,7 +8,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from webhook import jsonedit
-from webhook.fields import PERCENTAGE, FieldError, Object, find, required_text, strings
+from webhook.fields import (
+    PERCENTAGE,
+    FieldError,
+    Object,
+    epoch,
+    find,
+    number,
+    required_text,
+    strings,
+)
 from webhook.kinds import Name
 
 LABEL = "lockstep/canary"
@@ -78,21 +87,18 @@ def parse(obj: Object) -> Target | BrokenTarget:
         return BrokenTarget(name, str(error), mode)
 
 
-def updated_data(target: Target, share: int, release: str) -> dict[str, str]:
-    """The data keys to write so that the target holds `share` (a percentage 0-100).
+def merge_patch(target: Target, share: int, release: str, ceiling: Ceiling | None) -> Object:
+    """What makes the target hold `share` (a percentage 0-100), if nobody wrote it meanwhile.
 
-    `release` goes into CANARY_RELEASE where the target has one; empty leaves it alone.
+    `release` goes into CANARY_RELEASE where the target has one; empty leaves it alone. The
+    ceiling is Lockstep's note to itself, and stands only on what Lockstep steers.
     """
-    if not target.key.endswith(".json"):
-        data = {target.key: _BARE.sub(rf"\g<1>{share}\g<3>", target.text)}
-        if release and target.release_text is not None:
-            data[RELEASE] = release
-        return data
-    spans = jsonedit.members(target.text)
-    changes = {spans[NUMBER]: str(share)}
-    if release and RELEASE in spans:
-        changes[spans[RELEASE]] = json.dumps(release)
-    return {target.key: jsonedit.replace(target.text, changes)}
+    metadata: dict[str, object] = {"resourceVersion": target.version}
+    if target.mode is Mode.WRITE and (ceiling or target.has_ceiling):
+        metadata["annotations"] = {CEILING: dump_ceiling(ceiling) if ceiling else None}
+    if share == target.share:
+        return {"metadata": metadata}
+    return {"metadata": metadata, "data": _updated_data(target, share, release)}
 
 
 def dump_ceiling(ceiling: Ceiling) -> str:
@@ -104,6 +110,20 @@ def dump_ceiling(ceiling: Ceiling) -> str:
             "announced": _rfc3339(ceiling.announced),
         }
     )
+
+
+def _updated_data(target: Target, share: int, release: str) -> dict[str, str]:
+    if not target.key.endswith(".json"):
+        # Around its one number, the text of a parsed target holds white space only.
+        data = {target.key: target.text.replace(str(target.share), str(share))}
+        if release and target.release_text is not None:
+            data[RELEASE] = release
+        return data
+    spans = jsonedit.members(target.text)
+    changes = {spans[NUMBER]: str(share)}
+    if release and RELEASE in spans:
+        changes[spans[RELEASE]] = json.dumps(release)
+    return {target.key: jsonedit.replace(target.text, changes)}
 
 
 def _parse(obj: Object, name: Name, mode: Mode) -> Target:
@@ -138,7 +158,7 @@ def _bare(data: Mapping[str, str], key: str) -> tuple[int, str | None]:
     match = _BARE.fullmatch(data[key])
     if not match:
         raise FieldError(f"{key} is {data[key]!r}, not a whole number from 0 to 100")
-    return int(match[2]), data.get(RELEASE)
+    return int(match[2]), None if key == RELEASE else data.get(RELEASE)
 
 
 def _json_share(text: str, key: str) -> tuple[int, str | None]:
@@ -171,15 +191,20 @@ def _ceiling(text: str | None) -> Ceiling | None:
     if text is None:
         return None
     try:
-        value = json.loads(text)
-        return Ceiling(int(value["value"]), _epoch(value["written"]), _epoch(value["announced"]))
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return _read_ceiling(json.loads(text))
+    except (ValueError, RecursionError):
         return None
 
 
-def _rfc3339(epoch: float) -> str:
-    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds")
+def _read_ceiling(document: object) -> Ceiling:
+    value = number(document, "value")
+    if value is None or value not in range(101):
+        raise FieldError(f"value is {value}, not a whole number from 0 to 100")
+    written, announced = (
+        epoch(required_text(document, clock)) for clock in ("written", "announced")
+    )
+    return Ceiling(value, written, announced)
 
 
-def _epoch(rfc3339: str) -> float:
-    return datetime.fromisoformat(rfc3339).timestamp()
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -52,15 +52,12 @@ _KNOWN_TO_FLAGGER = (
 
 
 def source(canary: Canary) -> Source | None:
-    """Where the canary's share is read; None where it is 0 by definition.
-
-    That is so for provider `kubernetes`, which has no weights, and for an A/B test
-    (`analysis.match`), whose weights do not apply to ordinary traffic.
+    """Where the canary's share is read; None where it is 0 by definition (`unweighted`).
 
     Raises:
         RouterError: the provider is one of Flagger's that Lockstep cannot read.
     """
-    if canary.provider == "kubernetes" or canary.ab_test:
+    if canary.unweighted:
         return None
     kind, name_of, share = _PROVIDERS[_provider(canary.provider)]
     return Source(kind, Name(canary.ref.namespace, name_of(canary)), share)

@@ -6,7 +6,7 @@ from webhook.canary import Canary
 from webhook.fields import Object, strings
 from webhook.routers.weights import Reading, RouterError, share_of
 
-_WHOLE = re.compile(r"\d{1,9}")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 def share(ingress: Object, canary: Canary) -> Reading:
@@ -20,13 +20,13 @@ def share(ingress: Object, canary: Canary) -> Reading:
     prefix = canary.ingress_prefix
     if annotations.get(f"{prefix}/canary") != "true":
         raise RouterError(f"annotation {prefix}/canary is not true")
-    total = _weight(annotations.get(f"{prefix}/canary-weight-total", "100"))
+    total = _weight("canary-weight-total", annotations.get(f"{prefix}/canary-weight-total", "100"))
     # ingress-nginx takes a weight above the total as the total
-    weight = min(_weight(annotations.get(f"{prefix}/canary-weight")), total)
+    weight = min(_weight("canary-weight", annotations.get(f"{prefix}/canary-weight")), total)
     return Reading(share_of("canary", [("canary", weight), ("primary", total - weight)]))
 
 
-def _weight(value: str | None) -> int:
+def _weight(name: str, value: str | None) -> int:
     if value is None or not _WHOLE.fullmatch(value):
-        raise RouterError(f"canary-weight is {value!r}, not a whole number")
+        raise RouterError(f"annotation {name} is {value!r}, not a whole number")
     return int(value)

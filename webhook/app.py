@@ -1,0 +1,85 @@
+"""The web layer: paths, status codes and limits; it decides nothing."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from webhook.gates import Hook
+from webhook.hooks import Hooks, Reply, RequestError
+from webhook.metrics import Metrics
+from webhook.payload import LARGEST_BODY
+from webhook.reasons import Reason
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def hooks_app(hooks: Hooks) -> Flask:
+    """What Flagger calls: POST, one path a hook."""
+    app = Flask("lockstep", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    for hook in Hook:
+        app.add_url_rule(f"/{hook}", hook, _view(hooks, hook), methods=["POST"])
+    app.register_error_handler(HTTPException, _http_error)
+    return app
+
+
+def read_app(metrics: Metrics, ready: Callable[[], str]) -> Flask:
+    """What kubelets and Prometheus call: GET; `ready` says what is still missing."""
+    app = Flask("lockstep-read", static_folder=None)
+
+    def healthz() -> Response:
+        return Response("ok\n", mimetype="text/plain")
+
+    def readyz() -> Response:
+        missing = ready()
+        code = HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK
+        return Response(f"{missing or 'ok'}\n", code, mimetype="text/plain")
+
+    def exposition() -> Response:
+        return Response(metrics.text(), content_type=METRICS_TYPE)
+
+    app.add_url_rule("/healthz", view_func=healthz)
+    app.add_url_rule("/readyz", view_func=readyz)
+    app.add_url_rule("/metrics", view_func=exposition)
+    app.register_error_handler(HTTPException, _http_error)
+    return app
+
+
+def _view(hooks: Hooks, hook: Hook) -> Callable[[], tuple[Response, HTTPStatus]]:
+    def view() -> tuple[Response, HTTPStatus]:
+        return _response(hooks.handle(hook, _body))
+
+    return view
+
+
+def _body() -> bytes:
+    if not request.is_json:
+        message = f"the body is {request.mimetype or 'of no type'}, not application/json"
+        raise RequestError(Reason.NOT_JSON, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+    try:
+        return request.get_data()
+    except RequestEntityTooLarge as error:
+        message = f"the body is larger than {LARGEST_BODY} bytes"
+        code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        raise RequestError(Reason.BODY_TOO_LARGE, code, message) from error
+
+
+def _response(reply: Reply) -> tuple[Response, HTTPStatus]:
+    verdict = reply.verdict
+    body = jsonify(approved=verdict.approved, reason=verdict.reason, message=verdict.message)
+    return body, reply.code
+
+
+def _http_error(error: HTTPException) -> Response:
+    """What never reaches a hook: another path or another method."""
+    wrong_method = isinstance(error, MethodNotAllowed)
+    reason = Reason.METHOD_NOT_ALLOWED if wrong_method else Reason.UNKNOWN_PATH
+    hooks = ", ".join(f"/{hook}" for hook in Hook)
+    advice = "use POST" if wrong_method else f"the hooks are POST {hooks}"
+    body = jsonify(approved=False, reason=reason, message=f"{request.path}: {advice}")
+    response = error.get_response()
+    response.data = body.data
+    response.content_type = body.content_type
+    return response  # type: ignore[return-value]

@@ -1,0 +1,213 @@
+"""The API server, as few requests and few errors. The only module that imports kubernetes."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import urllib3
+from kubernetes import config
+from kubernetes.client import ApiClient, ApiException, Configuration
+from kubernetes.dynamic import DynamicClient
+
+from webhook import __version__
+from webhook.apiwatch import Watch, told
+from webhook.deadline import Deadline
+from webhook.errors import (
+    ClusterError,
+    ConflictError,
+    ForbiddenError,
+    GoneError,
+    NotFoundError,
+    RejectedError,
+    UnavailableError,
+)
+from webhook.fields import FieldError, Object, find, objects, text
+from webhook.kinds import Kind, Name, Selection
+
+FIELD_MANAGER = "lockstep"
+_MERGE_PATCH = "application/merge-patch+json"
+_CONNECTIONS = 64
+_STATUS: dict[int, type[ClusterError]] = {
+    401: ForbiddenError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: GoneError,
+    429: UnavailableError,
+}
+
+
+class ConfigurationError(ClusterError):
+    """No cluster is configured: neither a service account nor a usable kubeconfig."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Objects of one kind, and the resourceVersion from which a watch goes on."""
+
+    items: tuple[Object, ...]
+    version: str
+
+
+class Cluster:
+    """One connection pool to one API server; safe to share between threads."""
+
+    def __init__(self, configuration: Configuration, on_error: Callable[[str], None]) -> None:
+        """`on_error` is told the verb of each request that failed for no reason of its own."""
+        # A retry inside of a request would outlast the deadline that it was given.
+        configuration.retries = False
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        self._api = ApiClient(configuration)
+        self._api.user_agent = f"lockstep/{__version__}"
+        self._client = DynamicClient(self._api, discoverer=_no_discovery)  # type: ignore[no-untyped-call]
+        self._on_error = on_error
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self._api.rest_client.close()
+
+    def get(self, kind: Kind, name: Name, deadline: Deadline) -> Object:
+        """The object, read from the API server's store, not from a cache.
+
+        Raises:
+            ClusterError: one of its kinds.
+        """
+        return self._json("get", kind, name, deadline)
+
+    def list(self, selection: Selection, deadline: Deadline) -> Listing:
+        """All objects of the selection, as one consistent read.
+
+        Raises:
+            ClusterError: one of its kinds.
+        """
+        everything = Name(selection.namespace, "")
+        params = {"label_selector": selection.labels or None}
+        document = self._json("list", selection.kind, everything, deadline, **params)
+        kind = {"apiVersion": selection.kind.api_version, "kind": selection.kind.kind}
+        try:
+            items = tuple({**kind, **item} for item in objects(document, "items"))
+            return Listing(items, text(document, "metadata", "resourceVersion") or "")
+        except FieldError as error:
+            raise UnavailableError(f"list {selection}: {error}") from error
+
+    def patch(self, kind: Kind, name: Name, patch: Object, deadline: Deadline) -> Object:
+        """The object after a merge patch; with a resourceVersion in it, only onto that version.
+
+        Raises:
+            ConflictError: the object has another resourceVersion by now.
+            ClusterError: another of its kinds.
+        """
+        params = {"content_type": _MERGE_PATCH, "field_manager": FIELD_MANAGER}
+        return self._json("patch", kind, name, deadline, body=patch, **params)
+
+    def create(self, kind: Kind, namespace: str, obj: Object, deadline: Deadline) -> Object:
+        """The new object.
+
+        Raises:
+            ConflictError: one with that name exists.
+            ClusterError: another of its kinds.
+        """
+        params = {"body": obj, "field_manager": FIELD_MANAGER}
+        return self._json("create", kind, Name(namespace, ""), deadline, **params)
+
+    def watch(self, selection: Selection, version: str, seconds: int, silence: float) -> "Watch":
+        """What happens to the selection after `version`, for that many seconds.
+
+        `silence` is for how many seconds the API server may say nothing at all.
+
+        Raises:
+            ClusterError: one of its kinds; GoneError: list again.
+        """
+        response = self._request(
+            "watch",
+            selection.kind,
+            Name(selection.namespace, ""),
+            silence,
+            watch="true",
+            label_selector=selection.labels or None,
+            resource_version=version,
+            timeout_seconds=seconds,
+            allow_watch_bookmarks="true",
+        )
+        return Watch(response, f"watch {selection}", self._on_error)
+
+    def _json(
+        self, verb: str, kind: Kind, name: Name, deadline: Deadline, **params: object
+    ) -> dict[str, object]:
+        response = self._request(verb, kind, name, deadline.left(), **params)
+        try:
+            document = json.loads(response.data)
+        except (ValueError, urllib3.exceptions.HTTPError) as error:
+            self._on_error(verb)
+            raise UnavailableError(f"{_what(verb, kind, name)}: {told(error)}") from error
+        if not isinstance(document, dict):
+            raise UnavailableError(f"{_what(verb, kind, name)}: the answer is no object")
+        return document
+
+    def _request(
+        self, verb: str, kind: Kind, name: Name, timeout: float, **params: object
+    ) -> urllib3.HTTPResponse:
+        method = {"patch": "patch", "create": "post"}.get(verb, "get")
+        path = kind.path(name)
+        params |= {"serialize": False, "_request_timeout": (timeout, timeout)}
+        try:
+            response = self._send(method, path, params)
+        except ApiException as error:
+            raise self._told(verb, kind, name, error) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._on_error(verb)
+            raise UnavailableError(f"{_what(verb, kind, name)}: {told(error)}") from error
+        return response
+
+    def _send(self, method: str, path: str, params: dict[str, object]) -> urllib3.HTTPResponse:
+        try:
+            return self._client.request(method, path, **params)  # type: ignore[no-any-return]
+        except urllib3.exceptions.ProtocolError:
+            # The API server had closed the idle connection that the pool handed out.
+            if method != "get":
+                raise
+            return self._client.request(method, path, **params)  # type: ignore[no-any-return]
+
+    def _told(self, verb: str, kind: Kind, name: Name, error: ApiException) -> ClusterError:
+        status = error.status or 0
+        rejected = RejectedError if 400 <= status < 500 else UnavailableError  # noqa: PLR2004
+        known = _STATUS.get(status, rejected)
+        if known not in (NotFoundError, ConflictError, GoneError):
+            self._on_error(verb)
+        return known(f"{_what(verb, kind, name)}: {_message(error)}")
+
+
+def connect(on_error: Callable[[str], None]) -> Cluster:
+    """The cluster of the pod's service account, else of KUBECONFIG.
+
+    Raises:
+        ConfigurationError: there is neither.
+    """
+    configuration = Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        try:
+            config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except (config.ConfigException, OSError, ValueError) as error:
+            advice = "run in a pod with a service account, or set KUBECONFIG"
+            raise ConfigurationError(f"no cluster to talk to: {error}; {advice}") from error
+    return Cluster(configuration, on_error)
+
+
+def _no_discovery(_client: DynamicClient, _cache_file: str | None) -> None:
+    """We know our kinds: asking for all of the cluster's costs time, memory and a cache file."""
+
+
+def _what(verb: str, kind: Kind, name: Name) -> str:
+    where = f" in {name.namespace}" if name.namespace and not name.name else ""
+    return f"{verb} {kind} {name}" if name.name else f"{verb} {kind.plural}{where}"
+
+
+def _message(error: ApiException) -> str:
+    """What the API server says in its Status, which names the object and the reason."""
+    try:
+        message = find(json.loads(error.body or ""), "message")
+    except ValueError:
+        message = None
+    return str(message or error.reason or error.body or error.status)

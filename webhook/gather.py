@@ -1,0 +1,111 @@
+"""Reading all that one decision needs, live, in the order that makes old views harmless.
+
+ConfigMaps come first: whoever writes one presents the version read here, so a write made from
+an older view than another's conflicts with it. The router comes last: it is the truth.
+"""
+
+import time
+from typing import Protocol
+
+from webhook import canary as canaries
+from webhook import kinds, routers, targets
+from webhook.canary import Canary, MeshDefaults
+from webhook.cluster import Listing
+from webhook.deadline import Deadline
+from webhook.errors import ClusterError, DeadlineError, NotFoundError
+from webhook.fields import FieldError, Object
+from webhook.kinds import Kind, Name, Selection
+from webhook.reasons import Reason
+from webhook.routers import Reading, RouterError
+from webhook.targets import BrokenTarget, Target
+from webhook.view import Event, Missing, Problem, View
+
+_LONGEST_LABEL = 63
+
+
+class Reader(Protocol):
+    """The reads of `Cluster`."""
+
+    def get(self, kind: Kind, name: Name, deadline: Deadline) -> Object: ...  # noqa: D102
+    def list(self, selection: Selection, deadline: Deadline) -> Listing: ...  # noqa: D102
+
+
+def gather(
+    api: Reader, mesh: MeshDefaults, ref: Name, deadline: Deadline, event: Event | None
+) -> View:
+    """The view of one canary now.
+
+    Raises:
+        ClusterError: the ConfigMaps or the Canary cannot be read. A workload or a router that
+            cannot is part of the view instead, since a ceiling must be kept without them.
+    """
+    found = _targets(api, ref, deadline)
+    canary = _canary(api, mesh, ref, deadline)
+    running: bool | Problem = False
+    router: Reading | Missing | Problem = Reading(0)
+    if isinstance(canary, Canary):
+        running = _running(api, canary, deadline)
+        router = _router(api, canary, deadline)
+    elif canary:
+        running = router = canary
+    return View(
+        ref=ref,
+        now=time.time(),
+        canary=canary,
+        targets=found,
+        running=running,
+        router=router,
+        event=event,
+    )
+
+
+def _targets(api: Reader, ref: Name, deadline: Deadline) -> tuple[Target | BrokenTarget, ...]:
+    if len(ref.name) > _LONGEST_LABEL:
+        return ()  # no label can name this canary
+    selection = Selection(kinds.CONFIG_MAP, ref.namespace, f"{targets.LABEL}={ref.name}")
+    return tuple(targets.parse(obj) for obj in api.list(selection, deadline).items)
+
+
+def _canary(
+    api: Reader, mesh: MeshDefaults, ref: Name, deadline: Deadline
+) -> Canary | Problem | None:
+    try:
+        return canaries.parse(api.get(kinds.CANARY, ref, deadline), mesh)
+    except NotFoundError:
+        return None
+    except FieldError as error:
+        return Problem(Reason.CANARY_INVALID, f"Canary {ref}: {error}")
+
+
+def _running(api: Reader, canary: Canary, deadline: Deadline) -> bool | Problem:
+    try:
+        workload = api.get(canary.target_kind, canary.target, deadline)
+        return canaries.running(canary.target_kind, workload)
+    except NotFoundError:
+        return False
+    except DeadlineError:
+        raise
+    except ClusterError as error:
+        return Problem(Reason.WORKLOAD_UNREADABLE, str(error))
+    except FieldError as error:
+        message = f"{canary.target_kind} {canary.target}: {error}"
+        return Problem(Reason.WORKLOAD_UNREADABLE, message)
+
+
+def _router(api: Reader, canary: Canary, deadline: Deadline) -> Reading | Missing | Problem:
+    try:
+        source = routers.source(canary)
+    except RouterError as error:
+        return Problem(Reason.ROUTER_UNREADABLE, f"Canary {canary.ref}: {error}")
+    if source is None:
+        return Reading(0)
+    try:
+        return source.share(api.get(source.kind, source.name, deadline), canary)
+    except NotFoundError:
+        return Missing(str(source))
+    except DeadlineError:
+        raise
+    except ClusterError as error:
+        return Problem(Reason.ROUTER_UNREADABLE, str(error))
+    except ValueError as error:
+        return Problem(Reason.ROUTER_UNREADABLE, f"{source}: {error}")
