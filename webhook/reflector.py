@@ -4,6 +4,7 @@ The client library's informer has no backoff and hangs on a server that falls si
 one is ours: windows of a few seconds with bookmarks, a read time-out, and jittered backoff.
 """
 
+import logging
 import random
 import threading
 from collections.abc import Callable
@@ -71,49 +72,54 @@ class Reflector:
         while not self._stopped.is_set():
             try:
                 self._follow(self._list())
-            except GoneError:
-                self._restarted("the version to go on from is too old")
+            except GoneError as error:
+                self._restarted(logging.DEBUG, error)
             except NotFoundError as error:
                 self.listed(())
                 self.synced.set()
-                self._back_off(error)
+                self._back_off(logging.DEBUG if self._failures else logging.WARNING, error)
             except ClusterError as error:
-                self._back_off(error)
+                self._back_off(logging.WARNING, error)
+            except Exception as error:  # noqa: BLE001 - a dead thread would heal nothing any more
+                log.exception("a watch failed by a fault of Lockstep's own")
+                self._back_off(logging.DEBUG, error)
 
     def _list(self) -> str:
         listing = self.cluster.list(self.selection, Deadline.after(_LIST_SECONDS))
         self.listed(listing.items)
         self.synced.set()
-        self._heard()
+        self.metrics.heard(self.selection.kind.plural)
         return listing.version
 
     def _follow(self, version: str) -> None:
+        """Watch from `version` on, one window after the other, until something breaks."""
         while not self._stopped.is_set():
-            watch = self.cluster.watch(self.selection, version, WINDOW, _SILENCE)
-            with watch, self._opened(watch):
-                self._heard()
+            with self.cluster.watch(self.selection, version, WINDOW, _SILENCE) as watch:
+                self.metrics.heard(self.selection.kind.plural)
+                self._use(watch)
                 for change, obj in watch:
-                    self._heard()
+                    self.metrics.heard(self.selection.kind.plural)
                     version = text(obj, "metadata", "resourceVersion") or version
                     if change is not Change.BOOKMARK:
                         self.changed(change, obj)
+                self._failures = 0
 
-    def _opened(self, watch: Watch) -> "_Open":
-        return _Open(self, watch)
+    def _use(self, watch: Watch) -> None:
+        """Let `stop` end the watch, also when it came just before."""
+        with self._lock:
+            self._open = watch
+            if self._stopped.is_set():
+                watch.stop()
 
-    def _heard(self) -> None:
-        self._failures = 0
-        self.metrics.heard(self.selection.kind.plural)
-
-    def _back_off(self, error: ClusterError) -> None:
+    def _back_off(self, level: int, error: Exception) -> None:
         if self._stopped.is_set():
             return
+        self._restarted(level, error)
         longest = min(_LAST_PAUSE, _FIRST_PAUSE * 2**self._failures)
         self._failures = min(self._failures + 1, 10)
-        self._restarted(str(error))
         self._stopped.wait(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 
-    def _restarted(self, error: str) -> None:
+    def _restarted(self, level: int, error: Exception) -> None:
         self.metrics.watch_restarts.labels(self.selection.kind.plural).inc()
         message = f"the watch of {self.selection} starts over"
-        log.log(_level(self._failures), message, extra=fields(error=error))
+        log.log(level, message, extra=fields(error=str(error)))

@@ -1,0 +1,95 @@
+"""`lockstep serve`: gunicorn for the hooks, and a listener of its own for probes and metrics.
+
+One worker with threads: two replicas are two pods. The second listener has its own threads, so
+that a kubelet or Prometheus is answered even while every hook thread waits for something.
+"""
+
+import socketserver
+import threading
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from webhook.app import hooks_app, read_app
+from webhook.logs import JsonFormatter
+from webhook.service import Service
+from webhook.settings import Bind, Settings
+
+_THREADS = 32
+_DRAIN_SECONDS = 10
+"""How long hooks that have begun may go on after SIGTERM; each ends within its deadline."""
+
+_LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": JsonFormatter}},
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "formatter": "json",
+            "stream": "ext://sys.stdout",
+        }
+    },
+    "loggers": {
+        name: {"level": "WARNING", "handlers": ["stdout"], "propagate": False}
+        for name in ("gunicorn.error", "gunicorn.access")
+    },
+    "root": {"level": "WARNING", "handlers": ["stdout"]},
+}
+
+
+class _ReadServer(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Probes and scrapes are no news."""
+
+
+class _Gunicorn(BaseApplication):  # type: ignore[misc]
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": str(self._settings.hooks_bind),
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": _THREADS,
+            "graceful_timeout": _DRAIN_SECONDS,
+            "control_socket_disable": True,
+            "worker_tmp_dir": "/dev/shm",  # noqa: S108 - its heartbeat file, on no disk
+            "logconfig_dict": _LOGGING,
+            "post_worker_init": self._started,
+            "worker_exit": self._stopped,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return hooks_app(self._service.hooks)
+
+    def _started(self, _worker: object) -> None:
+        app = read_app(self._service.metrics, self._service.watcher.missing)
+        serve_read(app, self._settings.read_bind)
+        self._service.start()
+
+    def _stopped(self, _arbiter: object, _worker: object) -> None:
+        self._service.stop()
+
+
+def serve(service: Service, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; returns only by exiting the process."""
+    _Gunicorn(service, settings).run()
+
+
+def serve_read(app: Flask, bind: Bind) -> WSGIServer:
+    """Serve probes and metrics in threads of their own."""
+    server = make_server(bind.host, bind.port, app, _ReadServer, _Quiet)
+    threading.Thread(target=server.serve_forever, name="read", daemon=True).start()
+    return server
