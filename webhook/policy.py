@@ -135,7 +135,8 @@ def _ceiling(view: View) -> Ceiling | None:
     ceiling = _announced(view, standing) or standing
     if ceiling is None or view.canary is None:
         return None
-    if isinstance(view.router, Reading) and view.router.share <= ceiling.value:
+    routed = _routed(view)
+    if routed is not None and routed <= ceiling.value:
         return None
     # On both sides: a time from the future is a broken clock's, and must not bind for ever.
     return ceiling if abs(view.now - ceiling.written) < _life(view) else None

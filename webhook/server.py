@@ -21,6 +21,9 @@ _THREADS = 32
 _DRAIN_SECONDS = 10
 """How long hooks that have begun may go on after SIGTERM; each ends within its deadline."""
 
+_KEEP_ALIVE_SECONDS = 95
+"""Longer than the 90 s of Flagger's HTTP client, so that it never sends into a closing one."""
+
 _LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -62,6 +65,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
             "workers": 1,
             "threads": _THREADS,
             "graceful_timeout": _DRAIN_SECONDS,
+            "keepalive": _KEEP_ALIVE_SECONDS,
             "control_socket_disable": True,
             "worker_tmp_dir": "/dev/shm",  # noqa: S108 - its heartbeat file, on no disk
             "logconfig_dict": _LOGGING,
