@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from webhook import __version__, logs, settings
 from webhook.cluster import ConfigurationError, connect
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_serve(commands)
+    _add_demo(commands)
     return parser
 
 
@@ -46,6 +48,34 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=_serve)
+
+
+def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "demo",
+        help="replay recorded rollouts, without a cluster",
+        description="Replay recorded rollouts against the real service and an in-memory API "
+        "server. Exit code 0: the law was kept; 1: it was not; 2: bad usage.",
+    )
+    add = command.add_argument
+    add("--list", action="store_true", help="list the scenarios and exit")
+    add("--scenario", action="append", default=[], metavar="NAME", help="only this (repeatable)")
+    add("--recording", action="append", default=[], metavar="FILE", type=Path, help="another one")
+    add("--speed", default="10", metavar="N", help="times as fast as recorded (default 10)")
+    fewest = "minimal: only pre-rollout and confirm-promotion, the least that a Canary may have"
+    add("--hooks", choices=("all", "minimal"), default="all", help=f"{fewest} (default all)")
+    command.set_defaults(run=_demo)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    try:
+        from webhook.demo import run  # noqa: PLC0415 - rich comes with an extra only
+    except ModuleNotFoundError as error:
+        if error.name != "rich":
+            raise
+        print("lockstep: needs rich: pip install 'lockstep-webhook[demo]'", file=sys.stderr)  # noqa: T201
+        return _USAGE
+    return run.main(options)
 
 
 def _serve(_options: argparse.Namespace) -> int:

@@ -4,7 +4,6 @@ ConfigMaps come first: whoever writes one presents the version read here, so a w
 an older view than another's conflicts with it. The router comes last: it is the truth.
 """
 
-import time
 from typing import Protocol
 
 from webhook import canary as canaries
@@ -18,7 +17,8 @@ from webhook.kinds import Kind, Name, Selection
 from webhook.reasons import Reason
 from webhook.routers import Reading, RouterError
 from webhook.targets import BrokenTarget, Target
-from webhook.view import Event, Missing, Problem, View
+from webhook.task import Task
+from webhook.view import Missing, Problem, View
 
 _LONGEST_LABEL = 63
 
@@ -30,15 +30,14 @@ class Reader(Protocol):
     def list(self, selection: Selection, deadline: Deadline) -> Listing: ...  # noqa: D102
 
 
-def gather(
-    api: Reader, mesh: MeshDefaults, ref: Name, deadline: Deadline, event: Event | None
-) -> View:
-    """The view of one canary now.
+def gather(api: Reader, mesh: MeshDefaults, task: Task, now: float) -> View:
+    """The view of the task's canary; `now` is our clock, seconds since the epoch.
 
     Raises:
         ClusterError: the ConfigMaps or the Canary cannot be read. A workload or a router that
             cannot is part of the view instead, since a ceiling must be kept without them.
     """
+    ref, deadline = task.ref, task.deadline
     found = _targets(api, ref, deadline)
     canary = _canary(api, mesh, ref, deadline)
     running: bool | Problem = False
@@ -50,12 +49,12 @@ def gather(
         running = router = canary
     return View(
         ref=ref,
-        now=time.time(),
+        now=now,
         canary=canary,
         targets=found,
         running=running,
         router=router,
-        event=event,
+        event=task.event,
     )
 
 

@@ -14,9 +14,10 @@ from webhook.gates import Answer, Hook, Verdict
 from webhook.logs import log
 from webhook.payload import Payload, PayloadError
 from webhook.reasons import Reason
-from webhook.reconciler import Reconciler, Task
+from webhook.reconciler import Reconciler
 from webhook.reporter import HookReport, Reporter
 from webhook.settings import Settings
+from webhook.task import Task
 from webhook.view import Problem
 
 STATUS: Mapping[Answer, HTTPStatus] = {

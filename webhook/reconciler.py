@@ -21,7 +21,8 @@ from webhook.kinds import Kind, Name
 from webhook.policy import decide
 from webhook.reasons import Reason
 from webhook.targets import Mode
-from webhook.view import Decision, Event, Problem, View, Write
+from webhook.task import Task
+from webhook.view import Decision, Problem, View, Write
 
 _PAUSES = (0.02, 0.05)
 _LAST_PAUSE = 0.1
@@ -34,21 +35,6 @@ class Api(Reader, Protocol):
     def patch(  # noqa: D102
         self, kind: Kind, name: Name, patch: Object, deadline: Deadline
     ) -> Object: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One canary to bring in step, and what for.
-
-    `trigger` is a hook's name, `watch`, `resync` or `ceiling`. `waits_for_raise` is for the
-    gates, whose answer a raise that Flux still renders would change.
-    """
-
-    ref: Name
-    trigger: str
-    deadline: Deadline
-    event: Event | None = None
-    waits_for_raise: bool = False
 
 
 class WriteResult(Protocol):
@@ -67,6 +53,7 @@ class Reconciler:
     mesh: MeshDefaults = field(default_factory=MeshDefaults)
     patience: float = 2.0
     observe: bool = False
+    clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
     def reconcile(self, task: Task) -> Outcome:
@@ -98,9 +85,8 @@ class _Run:
     waits: int = 0
 
     def look(self) -> Outcome:
-        view = gather(
-            self.parent.api, self.parent.mesh, self.task.ref, self.task.deadline, self.task.event
-        )
+        own = self.parent
+        view = gather(own.api, own.mesh, self.task, own.clock())
         view = replace(view, overdue=self._overdue())
         return Outcome(view, decide(view), tuple(self.refused.values()))
 

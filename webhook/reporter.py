@@ -14,10 +14,10 @@ from webhook.kinds import Name
 from webhook.logs import fields, log
 from webhook.metrics import Metrics
 from webhook.reasons import Reason
-from webhook.reconciler import Task
 from webhook.routers import Reading
 from webhook.steps import Change, Steps
 from webhook.targets import Target
+from webhook.task import Task
 from webhook.view import Event, View, Write
 
 _TOLD_ALTHOUGH_APPROVED = {Reason.BROWSERS_EXCLUDED, Reason.ROLLBACK_APPROVED}

@@ -10,9 +10,10 @@ from webhook.errors import ClusterError
 from webhook.index import Index
 from webhook.kinds import Name
 from webhook.logs import fields, log
-from webhook.reconciler import Reconciler, Task
+from webhook.reconciler import Reconciler
 from webhook.reporter import Reporter
 from webhook.settings import Settings
+from webhook.task import Task
 from webhook.workqueue import Item, WorkQueue
 
 _THREADS = 16
