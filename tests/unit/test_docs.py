@@ -1,0 +1,73 @@
+import re
+from pathlib import Path
+
+import yaml
+
+from webhook import duration, settings
+from webhook.gates import Hook
+from webhook.reasons import Reason
+from webhook.settings import Settings
+from webhook.steps import Change
+
+ROOT = Path(__file__).parents[2]
+REASONS = (ROOT / "docs/reasons.md").read_text()
+SETTINGS = (ROOT / "docs/settings.md").read_text()
+STATUSES = {"200", "400", "401", "403", "404", "405", "413", "415", "503"}
+CLIENT_SHARE_CHANGED = "ClientShareChanged"
+
+
+def rows(markdown: str) -> list[list[str]]:
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return table[2:]  # without the head and the line below it
+
+
+def example_hooks() -> dict[str, dict[str, str]]:
+    canary = yaml.safe_load((ROOT / "flagger/canary.yaml").read_text())
+    return {hook["type"]: hook for hook in canary["spec"]["analysis"]["webhooks"]}
+
+
+def test_every_reason_is_documented_once_in_the_order_of_the_code() -> None:
+    documented = [row[0] for row in rows(REASONS.split("## Events")[0])]
+    assert documented == [f"`{reason}`" for reason in Reason]
+
+
+def test_every_reason_says_where_what_and_what_to_do() -> None:
+    for row in rows(REASONS):
+        assert len(row) == 4, row
+        assert all(row), row
+
+
+def test_every_event_that_is_no_refusal_is_documented() -> None:
+    documented = {row[0].strip("`") for row in rows(REASONS.split("## Events")[1])}
+    assert documented == {CLIENT_SHARE_CHANGED, *(change.value for change in Change)}
+    reporter = (ROOT / "webhook/reporter.py").read_text()
+    assert f'"{CLIENT_SHARE_CHANGED}"' in reporter
+
+
+def test_reasons_name_only_hooks_and_statuses_that_exist() -> None:
+    paths = {f"/{hook}" for hook in Hook}
+    for reason, where, *_ in rows(REASONS.split("## Events")[0]):
+        assert set(re.findall(r"`(/[a-z-]+)`", where)) <= paths, reason
+        statuses = set(re.findall(r"\b[0-9]{3}\b", where))
+        assert statuses, reason
+        assert statuses <= STATUSES, reason
+
+
+def test_settings_are_documented_as_they_are() -> None:
+    lines = [line for line in SETTINGS.splitlines() if line.startswith("|")]
+    assert "\n".join(lines) + "\n" == settings.table()
+
+
+def test_the_example_canary_has_every_hook_but_rollout() -> None:
+    assert set(example_hooks()) == {str(hook) for hook in Hook} - {str(Hook.ROLLOUT)}
+
+
+def test_each_example_hook_is_sent_to_its_own_path_of_the_service() -> None:
+    for hook, webhook in example_hooks().items():
+        assert webhook["url"] == f"http://lockstep.lockstep-system/{hook}"
+
+
+def test_flagger_waits_longer_than_a_hook_may_take() -> None:
+    for hook, webhook in example_hooks().items():
+        assert duration.seconds(webhook["timeout"]) > Settings().hook_deadline, hook
