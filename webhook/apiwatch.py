@@ -31,6 +31,7 @@ class Watch:
         self._response = response
         self._what = what
         self._on_error = on_error
+        self._stopped = False
 
     def __enter__(self) -> Self:
         return self
@@ -55,11 +56,14 @@ class Watch:
                 if line.strip():
                     yield self._change(json.loads(line))
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if self._stopped:
+                return
             self._on_error("watch")
             raise UnavailableError(f"{self._what}: {told(error)}") from error
 
     def stop(self) -> None:
         """End the iteration, which may be waiting in another thread."""
+        self._stopped = True
         with suppress(OSError, ValueError, RuntimeError):  # it has ended by itself
             self._response.shutdown()
 

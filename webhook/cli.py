@@ -71,7 +71,7 @@ def _demo(options: argparse.Namespace) -> int:
     try:
         from webhook.demo import run  # noqa: PLC0415 - rich comes with an extra only
     except ModuleNotFoundError as error:
-        if error.name != "rich":
+        if (error.name or "").split(".")[0] != "rich":
             raise
         print("lockstep: needs rich: pip install 'lockstep-webhook[demo]'", file=sys.stderr)  # noqa: T201
         return _USAGE

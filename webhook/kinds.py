@@ -33,8 +33,8 @@ class Kind:
     def path(self, name: Name) -> str:
         """Where the API server serves the object; a list where the name's `name` is empty."""
         prefix = f"/apis/{self.group}" if self.group else "/api"
-        namespace = f"namespaces/{quote(name.namespace)}" if name.namespace else ""
-        steps = (prefix, self.version, namespace, self.plural, quote(name.name))
+        namespace = f"namespaces/{quote(name.namespace, safe='')}" if name.namespace else ""
+        steps = (prefix, self.version, namespace, self.plural, quote(name.name, safe=""))
         return "/".join(step for step in steps if step)
 
     def __str__(self) -> str:

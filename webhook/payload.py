@@ -82,8 +82,16 @@ def _payload(body: _Body, event: Event | None) -> Payload:
 
 
 def _faults(error: ValidationError) -> list[str]:
-    faults: dict[str, str] = {}
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        path = ".".join(str(step) for step in fault["loc"]) or "body"
-        faults.setdefault(f"{path}: {fault['msg']}", path)
-    return list(faults)
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return [f"{_path(fault['loc'])}: {_message(fault['type'], fault['msg'])}" for fault in faults]
+
+
+def _path(steps: tuple[int | str, ...]) -> str:
+    return ".".join(str(step) for step in steps) or "body"
+
+
+def _message(kind: str, message: str) -> str:
+    """Pydantic's message, but no regular expression at three in the morning."""
+    if kind != "string_pattern_mismatch":
+        return message
+    return "it is no name that Kubernetes allows, or no time in milliseconds"

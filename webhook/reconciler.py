@@ -28,6 +28,9 @@ _PAUSES = (0.02, 0.05)
 _LAST_PAUSE = 0.1
 """Seconds between two looks while something is on its way; Flux renders in 90 to 250 ms."""
 
+_LOOK = 0.1
+"""Seconds kept for a look: better to answer from the last one than to be cut off in the next."""
+
 
 class Api(Reader, Protocol):
     """What the reconciler asks of `Cluster`."""
@@ -118,7 +121,7 @@ class _Run:
             self.lowering_since = time.monotonic()
         pause = _PAUSES[self.waits] if self.waits < len(_PAUSES) else _LAST_PAUSE
         worth_it = lowering or (self.task.waits_for_raise and _raising(outcome.decision))
-        if self.parent.observe or not worth_it or not self.task.deadline.allows(pause):
+        if self.parent.observe or not worth_it or not self.task.deadline.allows(pause + _LOOK):
             return False
         self.waits += 1
         self.parent.sleep(pause)
@@ -138,8 +141,8 @@ class _Run:
 
 
 def _raising(decision: Decision) -> bool:
-    """Whether a raise is still being rendered by Flux or taken in by the gateways."""
-    blocked = decision.blocked
-    if blocked and blocked.reason is not Reason.ROUTER_UNSETTLED:
-        return False
-    return any(it.share < decision.limit for it in decision.off)
+    """Whether a raise is still being taken in by the gateways or rendered by Flux."""
+    below = [target for target in decision.off if target.share < decision.limit]
+    if decision.blocked:
+        return bool(below) and decision.blocked.reason is Reason.ROUTER_UNSETTLED
+    return any(target.mode is Mode.VERIFY for target in below)

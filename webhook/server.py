@@ -8,8 +8,8 @@ import socketserver
 import threading
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import WSGIApplication
 
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from webhook.app import hooks_app, read_app
@@ -75,7 +75,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> WSGIApplication:
         return hooks_app(self._service.hooks)
 
     def _started(self, _worker: object) -> None:
@@ -92,7 +92,7 @@ def serve(service: Service, settings: Settings) -> None:
     _Gunicorn(service, settings).run()
 
 
-def serve_read(app: Flask, bind: Bind) -> WSGIServer:
+def serve_read(app: WSGIApplication, bind: Bind) -> WSGIServer:
     """Serve probes and metrics in threads of their own."""
     server = make_server(bind.host, bind.port, app, _ReadServer, _Quiet)
     threading.Thread(target=server.serve_forever, name="read", daemon=True).start()

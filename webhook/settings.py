@@ -7,7 +7,6 @@ from typing import Any
 
 from webhook import duration
 from webhook.canary import MeshDefaults
-from webhook.kinds import Name
 
 
 class SettingsError(ValueError):
@@ -91,10 +90,6 @@ class Settings:
     def mesh(self) -> MeshDefaults:
         """What Flagger's own flags say."""
         return MeshDefaults(self.mesh_provider, self.ingress_annotations_prefix)
-
-    def watches(self, name: Name) -> bool:
-        """Whether the object is in the watched part of the cluster."""
-        return self.namespace in ("", name.namespace)
 
     def masked(self) -> dict[str, str]:
         """Each variable with its value as it may be shown: the token is not."""

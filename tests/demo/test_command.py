@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +11,12 @@ from webhook.demo import scenarios
 FAST = ["success", "pre-rollout-refused", "deleted-revert", "step-promotion"]
 
 
-def demo(*arguments: str, code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+def demo(
+    *arguments: str, code: int = 0, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "webhook", "demo", *arguments],
-        env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", **environment},
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "120", **(environment or {})},
         capture_output=True,
         text=True,
         timeout=120,
@@ -23,7 +26,7 @@ def demo(*arguments: str, code: int = 0, **environment: str) -> subprocess.Compl
     return done
 
 
-def test_the_list_says_what_each_scenario_shows():
+def test_the_list_says_what_each_scenario_shows() -> None:
     lines = demo("--list").stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(scenarios.paths())
     assert all(len(line) <= 100 for line in lines)
@@ -40,13 +43,13 @@ def test_the_list_says_what_each_scenario_shows():
         (["--hooks", "none"], "invalid choice: 'none'"),
     ],
 )
-def test_bad_usage_starts_nothing(arguments, complaint):
+def test_bad_usage_starts_nothing(arguments: list[str], complaint: str) -> None:
     done = demo(*arguments, code=2)
     assert complaint in done.stderr
     assert done.stdout == ""
 
 
-def test_a_bad_row_of_a_recording_starts_nothing(tmp_path):
+def test_a_bad_row_of_a_recording_starts_nothing(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text('{"type": "object"}\n')
     done = demo("--recording", str(path), code=2)
@@ -54,14 +57,14 @@ def test_a_bad_row_of_a_recording_starts_nothing(tmp_path):
     assert done.stdout == ""
 
 
-def test_one_canary_is_not_played_twice(tmp_path):
+def test_one_canary_is_not_played_twice(tmp_path: Path) -> None:
     copy = tmp_path / "copy.jsonl"
     copy.write_text(scenarios.paths()["success"].read_text())
     done = demo("--scenario", "success", "--recording", str(copy), code=2)
     assert "success and copy both write" in done.stderr
 
 
-def test_without_rich_the_demo_says_what_to_install():
+def test_without_rich_the_demo_says_what_to_install() -> None:
     script = "import sys; sys.modules['rich'] = None; from webhook.cli import main; main(['demo'])"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -71,11 +74,14 @@ def test_without_rich_the_demo_says_what_to_install():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hooks", ["all", "minimal"])
-def test_the_law_is_kept_in_recorded_rollouts(hooks):
+def test_the_law_is_kept_in_recorded_rollouts(hooks: str) -> None:
     chosen = [word for name in FAST for word in ("--scenario", name)]
     # What the caller's environment says of a Lockstep or a cluster must not matter.
-    foreign = {"LOCKSTEP_OBSERVE": "true", "KUBERNETES_SERVICE_HOST": "192.0.2.1"}
-    proxy = {"http_proxy": "http://192.0.2.1:3128"}
-    done = demo("--hooks", hooks, "--speed", "100", *chosen, **foreign, **proxy)
+    foreign = {
+        "LOCKSTEP_OBSERVE": "true",
+        "KUBERNETES_SERVICE_HOST": "192.0.2.1",
+        "HTTP_PROXY": "http://192.0.2.1:3128",
+    }
+    done = demo("--hooks", hooks, "--speed", "100", *chosen, environment=foreign)
     assert "✓ The law was kept in 4 scenarios" in done.stdout
     assert "Lockstep logged" not in done.stdout

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from webhook.demo import report
 from webhook.demo.moments import Moment
@@ -43,27 +44,31 @@ def scene(routed: int | None = 50, client: int | None = 50, done: int = 1) -> Sc
 
 
 @pytest.mark.parametrize(
-    ("width", "news"), [(80, "25 → 50 %: Flagger “A…"), (100, f"{NEWS[:41]}…"), (140, NEWS)]
+    ("width", "news"), [(80, f"{NEWS[:19]}…"), (100, f"{NEWS[:39]}…"), (140, NEWS)]
 )
-def test_a_row_fits_the_terminal_and_keeps_what_matters(width, news):
+def test_a_row_fits_the_terminal_and_keeps_what_matters(width: int, news: str) -> None:
     shown = console(width)
     shown.print(table([scene()], 12.3))
     lines = printed(shown)
     assert max(map(len, lines)) <= width
-    columns = ["primary-never-ready", "WaitingPromotion", "50", "%", "50", "%", *news.split(), "50"]
-    assert lines[3].split()[: len(columns)] == columns
+    start = "primary-never-ready WaitingPromotion   50 %   50 %  "
+    assert lines[3].strip().startswith(start + news)
+    assert lines[3].endswith(" 50 %")
 
 
 @pytest.mark.parametrize(
     ("routed", "client", "style"),
     [(50, 50, "green"), (50, 25, "yellow"), (25, 50, "bold red"), (50, None, "red")],
 )
-def test_the_client_share_has_the_colour_of_its_meaning(routed, client, style):
-    cells = list(table([scene(routed, client)], 0).columns[3].cells)
-    assert cells[0].style == style
+def test_the_client_share_has_the_colour_of_its_meaning(
+    routed: int | None, client: int | None, style: str
+) -> None:
+    cell = next(iter(table([scene(routed, client)], 0).columns[3].cells))
+    assert isinstance(cell, Text)
+    assert cell.style == style
 
 
-def test_without_a_terminal_each_change_is_a_line():
+def test_without_a_terminal_each_change_is_a_line() -> None:
     log, shown = console(), scene(0, 0)
     with Page(log, [shown]) as page:
         page.show(1)
@@ -95,15 +100,16 @@ def shown(*results: Result) -> list[str]:
     return printed(screen)
 
 
-def test_the_report_measures_and_concludes():
+def test_the_report_measures_and_concludes() -> None:
     lines = shown(GOOD)
-    assert lines[3].split() == "success 2: 18/30 ms 1: 40 ms 1: 12 ms 0 % 1 ✓ kept".split()
+    row = " success   2: 18/30 ms  1: 40 ms   1: 12 ms  0 %   1 ✓      kept"
+    assert row in lines
     said = " ".join(lines[-3:])
     assert "✓ The law was kept in 1 scenario: 1 announced falls" in said
     assert "at most 12 ms behind it (250 ms allowed)" in said
 
 
-def test_a_refusal_by_another_webhook_is_a_known_difference():
+def test_a_refusal_by_another_webhook_is_a_known_difference() -> None:
     assert KNOWN.good
     assert "failed-checks: row 33: rollout was answered 200 Synced, not 403: known" in " ".join(
         shown(KNOWN)
@@ -118,7 +124,7 @@ def test_a_refusal_by_another_webhook_is_a_known_difference():
         (BROKEN_OFF, "steps: row 3: connection refused"),
     ],
 )
-def test_what_went_wrong_is_said_exactly(result, fault):
+def test_what_went_wrong_is_said_exactly(result: Result, fault: str) -> None:
     assert not result.good
     lines = shown(GOOD, result)
     assert fault in lines
@@ -134,7 +140,9 @@ def test_what_went_wrong_is_said_exactly(result, fault):
         (Hook.CONFIRM_PROMOTION, 403, 200, False),
     ],
 )
-def test_only_a_refusal_of_rollout_may_differ(hook, recorded, status, known):
+def test_only_a_refusal_of_rollout_may_differ(
+    hook: Hook, recorded: int, status: int, known: bool
+) -> None:
     answer = Answer(row(hook, recorded), 0.0, status, "")
     assert not answer.as_recorded
     assert answer.known_difference is known

@@ -1,6 +1,8 @@
 """Recordings are checked before anything is started."""
 
 import json
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
@@ -16,27 +18,33 @@ from webhook.demo.recording import (
 from webhook.gates import Hook
 from webhook.kinds import Name
 
+Json = dict[str, Any]
 
-def an_object(**changes):
+
+class Write(Protocol):
+    def __call__(self, *rows: object, name: str = ...) -> Path: ...
+
+
+def an_object(**changes: object) -> Json:
     meta = {"namespace": "test", "name": "web"}
     spec = {"targetRef": {"kind": "Deployment", "name": "web"}}
     obj = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": meta, "spec": spec}
     return {"rv": 1, "t": 0.5, "type": "object", "verb": "ADDED", "object": obj, **changes}
 
 
-def a_hook(**changes):
+def a_hook(**changes: object) -> Json:
     payload = {"name": "web", "namespace": "test", "phase": "Progressing"}
     row = {"rv": 2, "t": 1, "type": "hook", "hook": "event", "payload": payload, "answer": 200}
     return {**row, **changes}
 
 
-def changed(**changes):
+def changed(**changes: object) -> Json:
     return {**an_object()["object"], **changes}
 
 
 @pytest.fixture
-def written(tmp_path):
-    def write(*rows: object, name: str = "mine.jsonl"):
+def written(tmp_path: Path) -> Write:
+    def write(*rows: object, name: str = "mine.jsonl") -> Path:
         path = tmp_path / name
         lines = (row if isinstance(row, str) else json.dumps(row) for row in rows)
         path.write_text("".join(f"{line}\n" for line in lines))
@@ -45,7 +53,7 @@ def written(tmp_path):
     return write
 
 
-def test_a_recording_is_its_rows_in_their_order(written):
+def test_a_recording_is_its_rows_in_their_order(written: Write) -> None:
     recording = load(written(an_object(), a_hook(), an_object(verb="DELETED")))
     assert (recording.name, recording.canary) == ("mine", Name("test", "web"))
     first, second, third = recording.rows
@@ -55,7 +63,7 @@ def test_a_recording_is_its_rows_in_their_order(written):
     assert second == HookRow(2, 1.0, Hook.EVENT, a_hook()["payload"], 200)
 
 
-CASES = [
+CASES: list[tuple[object, str]] = [
     ("{", "not JSON: "),
     ("", "not JSON: "),
     ("[1]", "not a JSON object"),
@@ -86,7 +94,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("row", "fault"), CASES, ids=[fault for _, fault in CASES])
-def test_a_bad_row_is_told_with_its_file_and_line(written, row, fault):
+def test_a_bad_row_is_told_with_its_file_and_line(written: Write, row: object, fault: str) -> None:
     path = written(an_object(), row)
     with pytest.raises(RecordingError) as error:
         load(path)
@@ -94,7 +102,7 @@ def test_a_bad_row_is_told_with_its_file_and_line(written, row, fault):
     assert fault in str(error.value)
 
 
-def test_every_bad_row_is_told_but_not_without_end(written):
+def test_every_bad_row_is_told_but_not_without_end(written: Write) -> None:
     path = written(an_object(), *["x"] * 12)
     with pytest.raises(RecordingError) as error:
         load(path)
@@ -104,19 +112,19 @@ def test_every_bad_row_is_told_but_not_without_end(written):
     assert lines[10] == f"{path}: and 2 more rows like these"
 
 
-def test_a_file_without_rows_is_no_recording(written):
+def test_a_file_without_rows_is_no_recording(written: Write) -> None:
     path = written()
     with pytest.raises(RecordingError, match="exactly one Canary; here: none"):
         load(path)
 
 
-def test_a_recording_of_two_canaries_is_none(written):
+def test_a_recording_of_two_canaries_is_none(written: Write) -> None:
     other = changed(metadata={"namespace": "test", "name": "app"})
     with pytest.raises(RecordingError, match="exactly one Canary; here: test/app, test/web"):
         load(written(an_object(), an_object(object=other)))
 
 
-def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
+def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="No such file"):
         load(tmp_path / "none.jsonl")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
@@ -124,20 +132,20 @@ def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
         load(tmp_path / "bytes")
 
 
-def test_two_recordings_of_one_canary_cannot_be_played_at_once(written):
+def test_two_recordings_of_one_canary_cannot_be_played_at_once(written: Write) -> None:
     recordings = [load(written(an_object(), name=f"{name}.jsonl")) for name in ("a", "b")]
     with pytest.raises(RecordingError, match="a and b both write canaries test/web"):
         check_disjoint(recordings)
 
 
-def test_only_waiting_is_cut_short(written):
+def test_only_waiting_is_cut_short(written: Write) -> None:
     rows = load(written(an_object(), a_hook(t=0.55), a_hook(t=10.55), a_hook(t=10.5))).rows
     assert list(pauses(rows, 10)) == pytest.approx([0.1, 0.05, 1.0, 0.0])
     assert list(pauses(rows, 1000)) == pytest.approx([0.1, 0.05, 0.1, 0.0])
     assert list(pauses(rows, 0.5)) == pytest.approx([1.0, 0.1, 20.0, 0.0])
 
 
-def test_every_recording_of_ours_is_valid_and_described():
+def test_every_recording_of_ours_is_valid_and_described() -> None:
     recordings = [load(path) for path in scenarios.paths().values()]
     check_disjoint(recordings)
     assert [it.name for it in recordings] == sorted(scenarios.DESCRIPTIONS)

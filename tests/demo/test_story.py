@@ -8,9 +8,9 @@ from webhook.demo.story import Story, tell
 from webhook.kinds import Name
 
 WEB = Name("test", "web")
-COMMON = {"level": "INFO", "namespace": "test", "canary": "web"}
-RAISE = {**COMMON, "before": 0, "after": 25, "trigger": "watch"}
-REFUSED = {
+COMMON: dict[str, object] = {"level": "INFO", "namespace": "test", "canary": "web"}
+RAISE: dict[str, object] = {**COMMON, "before": 0, "after": 25, "trigger": "watch"}
+REFUSED: dict[str, object] = {
     **COMMON,
     "hook": "confirm-promotion",
     "verdict": "refused",
@@ -39,7 +39,7 @@ HELD = "confirm-promotion refused: Held, annotation lockstep/hold on the Canary 
         ({**COMMON, "message": "something else"}, "something else"),
     ],
 )
-def test_a_line_tells_what_was_done_and_why(entry, text):
+def test_a_line_tells_what_was_done_and_why(entry: dict[str, object], text: str) -> None:
     told = tell(json.dumps(entry))
     assert told is not None
     assert (told.text, told.canary, told.fault) == (text, WEB, False)
@@ -53,21 +53,21 @@ def heard(*entries: dict[str, object]) -> Story:
 
 
 @pytest.mark.parametrize("later", [APPROVED, NO_ROLLBACK])
-def test_routine_does_not_hide_the_last_change(later):
+def test_routine_does_not_hide_the_last_change(later: dict[str, object]) -> None:
     assert heard(RAISE, later).latest(WEB) == "0 → 25 %: seen by the watch"
 
 
-def test_an_approval_replaces_the_refusal_of_the_same_hook_only():
+def test_an_approval_replaces_the_refusal_of_the_same_hook_only() -> None:
     assert heard(REFUSED, NO_ROLLBACK).latest(WEB) == HELD
     assert heard(REFUSED, APPROVED).latest(WEB) == "confirm-promotion approved: InStep, at 50 %"
 
 
-def test_nothing_is_told_of_a_canary_without_news():
+def test_nothing_is_told_of_a_canary_without_news() -> None:
     assert heard(RAISE).latest(Name("test", "app")) == ""
 
 
 @pytest.mark.parametrize("line", ["Traceback (most recent call last):", "[]", '{"level": "ERROR"}'])
-def test_what_is_no_ordinary_line_is_kept_as_a_fault(line):
+def test_what_is_no_ordinary_line_is_kept_as_a_fault(line: str) -> None:
     story = Story()
     story.hear(f"{line}\n")
     assert story.faults == [line]

@@ -24,7 +24,7 @@ def violations(verdict: Verdict) -> list[tuple[int, str]]:
     return [(it.rv, it.text) for it in verdict.violations]
 
 
-def test_a_rollout_in_step_keeps_the_law_and_is_measured():
+def test_a_rollout_in_step_keeps_the_law_and_is_measured() -> None:
     moments = history((0, 0, 0), (100, 25, 0), (130, 25, 25), (500, 25, 0), (540, 0, 0))
     verdict = judge(moments, announced(510))
     assert verdict.kept
@@ -33,7 +33,7 @@ def test_a_rollout_in_step_keeps_the_law_and_is_measured():
     assert verdict.lags(announced=False) == []
 
 
-def test_browsers_above_the_router_after_an_announcement_break_the_law_at_once():
+def test_browsers_above_the_router_after_an_announcement_break_the_law_at_once() -> None:
     moments = history((0, 25, 25), (100, 0, 25), (101, 0, 0))
     text = "0 % was routed, the target still had 25 % although Flagger had announced it"
     assert violations(judge(moments, announced(90))) == [(2, text)]
@@ -48,36 +48,36 @@ def test_browsers_above_the_router_after_an_announcement_break_the_law_at_once()
         pytest.param([], id="not at all"),
     ],
 )
-def test_a_fall_that_was_not_announced_may_take_a_moment(announcements):
+def test_a_fall_that_was_not_announced_may_take_a_moment(announcements: list[Announcement]) -> None:
     moments = history((0, 50, 50), (20, 25, 25), (100, 0, 25), (300, 0, 0))
     verdict = judge(moments, announcements)
     assert verdict.kept
     assert verdict.lags(announced=False)[-1] == pytest.approx(0.2)
 
 
-def test_following_an_unannounced_fall_too_late_breaks_the_law():
+def test_following_an_unannounced_fall_too_late_breaks_the_law() -> None:
     late = BOUND * 1000 + 1
     moments = history((0, 25, 25), (100, 0, 25), (100 + late, 0, 0))
     text = "0 % was routed, the target still had 25 % for 251 ms (at most 250)"
     assert violations(judge(moments, [])) == [(2, text)]
 
 
-def test_the_clock_of_an_unannounced_fall_runs_on_through_the_next_one():
+def test_the_clock_of_an_unannounced_fall_runs_on_through_the_next_one() -> None:
     moments = history((0, 50, 50), (100, 25, 50), (300, 0, 50), (400, 0, 0))
     assert [rv for rv, _ in violations(judge(moments, []))] == [2]
 
 
-def test_a_raise_above_the_router_breaks_the_law_however_short():
+def test_a_raise_above_the_router_breaks_the_law_however_short() -> None:
     moments = history((0, 25, 25), (100, 25, 50), (101, 25, 25))
     assert violations(judge(moments, [])) == [(2, "raised to 50 % while 25 % was routed")]
 
 
-def test_a_raise_that_a_fall_has_overtaken_breaks_the_law():
+def test_a_raise_that_a_fall_has_overtaken_breaks_the_law() -> None:
     moments = history((0, 0, 0), (100, 20, 0), (110, 0, 0), (111, 0, 20), (120, 0, 0))
     assert violations(judge(moments, [])) == [(4, "raised to 20 % while 0 % was routed")]
 
 
-def test_a_raise_under_an_unreadable_router_breaks_the_law():
+def test_a_raise_under_an_unreadable_router_breaks_the_law() -> None:
     moments = history((0, 25, 25), (100, None, 25), (110, None, 50), (120, 50, 50))
     text = "raised to 50 % while an unknown share was routed"
     assert violations(judge(moments, [])) == [(3, text)]
@@ -96,7 +96,9 @@ def at_rest(*steps: tuple[float, int]) -> list[Moment]:
     ("milliseconds", "bound", "kept"),
     [(0, 0.0, True), (1, 0.0, False), (200, BOUND, True), (260, BOUND, False)],
 )
-def test_browsers_may_not_be_sent_to_a_canary_that_does_not_run(milliseconds, bound, kept):
+def test_browsers_may_not_be_sent_to_a_canary_that_does_not_run(
+    milliseconds: float, bound: float, kept: bool
+) -> None:
     moments = at_rest((100, 25), (100 + milliseconds, 0)) if milliseconds else at_rest((100, 0))
     verdict = judge(moments, [], bound)
     assert verdict.idle == pytest.approx(milliseconds / 1000)
@@ -104,26 +106,26 @@ def test_browsers_may_not_be_sent_to_a_canary_that_does_not_run(milliseconds, bo
     assert bool(ran) is not kept
 
 
-def test_a_target_that_never_comes_down_breaks_the_law():
+def test_a_target_that_never_comes_down_breaks_the_law() -> None:
     moments = history((0, 25, 25), (100, 0, 25))
     assert violations(judge(moments, [])) == [(2, "it ended with 25 % while 0 % was routed")]
 
 
-def test_a_target_that_never_rises_breaks_the_law():
+def test_a_target_that_never_rises_breaks_the_law() -> None:
     moments = history((0, 0, 0), (100, 25, 0))
     assert violations(judge(moments, [])) == [(2, "it ended with 0 % while 25 % was routed")]
 
 
-def test_a_target_that_stays_broken_breaks_the_law():
+def test_a_target_that_stays_broken_breaks_the_law() -> None:
     moments = history((0, 0, 0), (100, 0, None))
     text = "it ended with an unknown share while 0 % was routed"
     assert violations(judge(moments, [])) == [(2, text)]
 
 
-def test_a_raise_that_the_router_overtook_is_not_measured():
+def test_a_raise_that_the_router_overtook_is_not_measured() -> None:
     moments = history((0, 0, 0), (100, 10, 0), (110, 20, 0), (130, 20, 20))
     assert judge(moments, []).raises == pytest.approx([0.02])
 
 
-def test_nothing_seen_is_nothing_broken():
+def test_nothing_seen_is_nothing_broken() -> None:
     assert judge([], []).kept
