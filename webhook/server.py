@@ -4,10 +4,12 @@ One worker with threads: two replicas are two pods. The second listener has its 
 that a kubelet or Prometheus is answered even while every hook thread waits for something.
 """
 
+import os
+import socket
 import socketserver
 import threading
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import WSGIApplication
 
 from gunicorn.app.base import BaseApplication
@@ -15,7 +17,7 @@ from gunicorn.app.base import BaseApplication
 from webhook.app import hooks_app, read_app
 from webhook.logs import JsonFormatter
 from webhook.service import Service
-from webhook.settings import Bind, Settings
+from webhook.settings import Bind, Settings, SettingsError
 
 _THREADS = 32
 _DRAIN_SECONDS = 10
@@ -53,14 +55,15 @@ class _Quiet(WSGIRequestHandler):
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
-    def __init__(self, service: Service, settings: Settings) -> None:
+    def __init__(self, service: Service, hooks: socket.socket, read: socket.socket) -> None:
         self._service = service
-        self._settings = settings
+        self._hooks = hooks
+        self._read = read
         super().__init__()
 
     def load_config(self) -> None:
         options: dict[str, Any] = {
-            "bind": str(self._settings.hooks_bind),
+            "bind": f"fd://{self._hooks.fileno()}",
             "worker_class": "gthread",
             "workers": 1,
             "threads": _THREADS,
@@ -79,8 +82,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         return hooks_app(self._service.hooks)
 
     def _started(self, _worker: object) -> None:
-        app = read_app(self._service.metrics, self._service.watcher.missing)
-        serve_read(app, self._settings.read_bind)
+        _serve_read(read_app(self._service.metrics, self._service.watcher.missing), self._read)
         self._service.start()
 
     def _stopped(self, _arbiter: object, _worker: object) -> None:
@@ -88,12 +90,32 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
 
 
 def serve(service: Service, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; returns only by exiting the process."""
-    _Gunicorn(service, settings).run()
+    """Serve until SIGTERM or SIGINT; returns only by exiting the process.
+
+    Raises:
+        SettingsError: an address cannot be listened on.
+    """
+    hooks = _listen("LOCKSTEP_HOOKS_BIND", settings.hooks_bind)
+    read = _listen("LOCKSTEP_READ_BIND", settings.read_bind)
+    _Gunicorn(service, hooks, read).run()
 
 
-def serve_read(app: WSGIApplication, bind: Bind) -> WSGIServer:
+def _listen(variable: str, bind: Bind) -> socket.socket:
+    """A listening socket, opened before gunicorn starts so that a mistake is one clear line."""
+    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
+    try:
+        return socket.create_server((bind.host, bind.port), family=family)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
+        raise SettingsError(f"{variable}: cannot listen on {bind}: {reason}") from error
+
+
+def _serve_read(app: WSGIApplication, listener: socket.socket) -> None:
     """Serve probes and metrics in threads of their own."""
-    server = make_server(bind.host, bind.port, app, _ReadServer, _Quiet)
+    server = _ReadServer(listener.getsockname()[:2], _Quiet, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
+    server.server_name, server.server_port = listener.getsockname()[:2]
+    server.setup_environ()
+    server.set_app(app)
     threading.Thread(target=server.serve_forever, name="read", daemon=True).start()
-    return server
