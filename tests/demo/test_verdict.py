@@ -72,9 +72,31 @@ def test_a_raise_above_the_router_breaks_the_law_however_short() -> None:
     assert violations(judge(moments, [])) == [(2, "raised to 50 % while 25 % was routed")]
 
 
-def test_a_raise_that_a_fall_has_overtaken_breaks_the_law() -> None:
+def test_a_raise_that_an_unannounced_fall_has_overtaken_is_part_of_that_fall() -> None:
     moments = history((0, 0, 0), (100, 20, 0), (110, 0, 0), (111, 0, 20), (120, 0, 0))
-    assert violations(judge(moments, [])) == [(4, "raised to 20 % while 0 % was routed")]
+    verdict = judge(moments, [])
+    assert verdict.kept
+    assert verdict.lags(announced=False) == pytest.approx([0.01])
+
+
+OVERTAKEN = [
+    ("announced", history((100, 20, 0), (110, 0, 0), (111, 0, 20), (120, 0, 0)), announced(105)),
+    ("too late", history((100, 20, 0), (110, 0, 0), (361, 0, 20), (370, 0, 0)), []),
+    ("never routed", history((100, 20, 0), (110, 0, 0), (111, 0, 25), (120, 0, 0)), []),
+]
+
+
+@pytest.mark.parametrize(("_why", "moments", "announcements"), OVERTAKEN)
+def test_no_other_raise_above_the_router_is_excused(
+    _why: str, moments: list[Moment], announcements: list[Announcement]
+) -> None:
+    text = f"raised to {moments[2].client} % while 0 % was routed"
+    assert (3, text) in violations(judge(moments, announcements))
+
+
+def test_a_raise_that_was_overtaken_must_be_put_right_in_time() -> None:
+    moments = history((100, 20, 0), (110, 0, 0), (111, 0, 20), (400, 0, 0))
+    assert [rv for rv, _ in violations(judge(moments, []))] == [2]
 
 
 def test_a_raise_under_an_unreadable_router_breaks_the_law() -> None:
