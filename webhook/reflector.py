@@ -19,13 +19,22 @@ from webhook.kinds import Selection
 from webhook.logs import fields, log
 from webhook.metrics import Metrics
 
-WINDOW = 8
-"""Seconds for which a watch is asked for; its reopening proves that the API server answers."""
 
-_SILENCE = WINDOW + 4.0
-_LIST_SECONDS = 10.0
-_FIRST_PAUSE = 0.1
-_LAST_PAUSE = 15.0
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How patient a reflector is, in seconds.
+
+    A watch is asked for `window` (whole) seconds: its reopening proves that the API server
+    answers. After `silence` without a byte it is given up. A pause doubles from `first_pause` to
+    `last_pause` while nothing works, and is then shortened by up to a half at random.
+    """
+
+    window: int = 8
+    silence: float = 12.0
+    list: float = 10.0
+    first_pause: float = 0.1
+    last_pause: float = 15.0
+
 
 Listed = Callable[[tuple[Object, ...]], None]
 Changed = Callable[[Change, Object], None]
@@ -44,6 +53,7 @@ class Reflector:
     selection: Selection
     listed: Listed
     changed: Changed
+    pace: Pace = Pace()
     synced: threading.Event = field(default_factory=threading.Event)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -85,7 +95,7 @@ class Reflector:
                 self._back_off(logging.DEBUG, error)
 
     def _list(self) -> str:
-        listing = self.cluster.list(self.selection, Deadline.after(_LIST_SECONDS))
+        listing = self.cluster.list(self.selection, Deadline.after(self.pace.list))
         self.listed(listing.items)
         self.synced.set()
         self.metrics.heard(self.selection.kind.plural)
@@ -94,7 +104,9 @@ class Reflector:
     def _follow(self, version: str) -> None:
         """Watch from `version` on, one window after the other, until something breaks."""
         while not self._stopped.is_set():
-            with self.cluster.watch(self.selection, version, WINDOW, _SILENCE) as watch:
+            pace = self.pace
+            opened = self.cluster.watch(self.selection, version, pace.window, pace.silence)
+            with opened as watch:
                 self.metrics.heard(self.selection.kind.plural)
                 self._use(watch)
                 for change, obj in watch:
@@ -115,7 +127,7 @@ class Reflector:
         if self._stopped.is_set():
             return
         self._restarted(level, error)
-        longest = min(_LAST_PAUSE, _FIRST_PAUSE * 2**self._failures)
+        longest = min(self.pace.last_pause, self.pace.first_pause * 2**self._failures)
         self._failures = min(self._failures + 1, 10)
         self._stopped.wait(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 

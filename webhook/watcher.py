@@ -19,7 +19,7 @@ from webhook.index import Index, parts
 from webhook.kinds import Kind, Name, Selection
 from webhook.logs import fields, log
 from webhook.metrics import Metrics
-from webhook.reflector import Reflector
+from webhook.reflector import Pace, Reflector
 from webhook.settings import Settings
 
 _JOIN_SECONDS = 2.0
@@ -37,6 +37,7 @@ class Watcher:
     settings: Settings
     trigger: Trigger
     index: Index = field(default_factory=Index)
+    pace: Pace = Pace()
     _reflectors: dict[Kind, Reflector] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -69,7 +70,7 @@ class Watcher:
         labels: str = "",
     ) -> None:
         selection = Selection(kind, self.settings.namespace, labels)
-        reflector = Reflector(self.cluster, self.metrics, selection, listed, changed)
+        reflector = Reflector(self.cluster, self.metrics, selection, listed, changed, self.pace)
         with self._lock:
             self._reflectors[kind] = reflector
         reflector.start()
