@@ -4,7 +4,12 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
 
 from webhook.gates import Hook
 from webhook.hooks import Hooks, Reply, RequestError
@@ -18,10 +23,17 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def hooks_app(hooks: Hooks) -> Flask:
     """What Flagger calls: POST, one path a hook."""
     app = Flask("lockstep", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY + 1
     for hook in Hook:
-        app.add_url_rule(f"/{hook}", hook, _view(hooks, hook), methods=["POST"])
-    app.register_error_handler(HTTPException, _http_error)
+        app.add_url_rule(
+            f"/{hook}",
+            hook,
+            _view(hooks, hook),
+            methods=["POST"],
+            provide_automatic_options=False,
+        )
+    paths = ", ".join(f"/{hook}" for hook in Hook)
+    app.register_error_handler(HTTPException, _http_error(f"the hooks are POST {paths}"))
     return app
 
 
@@ -43,7 +55,8 @@ def read_app(metrics: Metrics, ready: Callable[[], str]) -> Flask:
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/readyz", view_func=readyz)
     app.add_url_rule("/metrics", view_func=exposition)
-    app.register_error_handler(HTTPException, _http_error)
+    paths = "/healthz, /readyz, /metrics"
+    app.register_error_handler(HTTPException, _http_error(f"there is GET {paths}"))
     return app
 
 
@@ -59,11 +72,21 @@ def _body() -> bytes:
         message = f"the body is {request.mimetype or 'of no type'}, not application/json"
         raise RequestError(Reason.NOT_JSON, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
     try:
-        return request.get_data()
+        body = request.get_data()
     except RequestEntityTooLarge as error:
-        message = f"the body is larger than {LARGEST_BODY} bytes"
-        code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        raise RequestError(Reason.BODY_TOO_LARGE, code, message) from error
+        raise _too_large() from error
+    except (OSError, ClientDisconnected) as error:
+        message = "the body did not arrive whole"
+        raise RequestError(Reason.BODY_INVALID, HTTPStatus.BAD_REQUEST, message) from error
+    if len(body) > LARGEST_BODY:  # a chunked one has no length to be refused by
+        raise _too_large()
+    return body
+
+
+def _too_large() -> RequestError:
+    code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    message = f"the body is larger than {LARGEST_BODY} bytes"
+    return RequestError(Reason.BODY_TOO_LARGE, code, message)
 
 
 def _response(reply: Reply) -> tuple[Response, HTTPStatus]:
@@ -72,14 +95,16 @@ def _response(reply: Reply) -> tuple[Response, HTTPStatus]:
     return body, reply.code
 
 
-def _http_error(error: HTTPException) -> Response:
-    """What never reaches a hook: another path or another method."""
-    wrong_method = isinstance(error, MethodNotAllowed)
-    reason = Reason.METHOD_NOT_ALLOWED if wrong_method else Reason.UNKNOWN_PATH
-    hooks = ", ".join(f"/{hook}" for hook in Hook)
-    advice = "use POST" if wrong_method else f"the hooks are POST {hooks}"
-    body = jsonify(approved=False, reason=reason, message=f"{request.path}: {advice}")
-    response = error.get_response()
-    response.data = body.data
-    response.content_type = body.content_type
-    return response  # type: ignore[return-value]
+def _http_error(paths: str) -> Callable[[HTTPException], Response]:
+    """What is answered to another path or another method; no hook is concerned."""
+
+    def answer(error: HTTPException) -> Response:
+        wrong_method = isinstance(error, MethodNotAllowed)
+        reason = Reason.METHOD_NOT_ALLOWED if wrong_method else Reason.UNKNOWN_PATH
+        response = jsonify(approved=False, reason=reason, message=f"{request.path}: {paths}")
+        response.status_code = error.code or HTTPStatus.NOT_FOUND
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
+
+    return answer

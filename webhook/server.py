@@ -7,6 +7,7 @@ that a kubelet or Prometheus is answered even while every hook thread waits for 
 import os
 import socket
 import socketserver
+import struct
 import threading
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -25,6 +26,9 @@ _DRAIN_SECONDS = 10
 
 _KEEP_ALIVE_SECONDS = 95
 """Longer than the 90 s of Flagger's HTTP client, so that it never sends into a closing one."""
+
+_RECEIVE_TIMEOUT = struct.pack("ll", 5, 0)
+"""The kernel's `timeval`: seconds, microseconds."""
 
 _LOGGING = {
     "version": 1,
@@ -50,6 +54,8 @@ class _ReadServer(socketserver.ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
+    timeout = 10.0  # for a connection that says nothing; else each would keep a thread
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Probes and scrapes are no news."""
 
@@ -96,6 +102,9 @@ def serve(service: Service, settings: Settings) -> None:
         SettingsError: an address cannot be listened on.
     """
     hooks = _listen("LOCKSTEP_HOOKS_BIND", settings.hooks_bind)
+    # Accepted connections inherit it. gunicorn has no time limit for a request that stops in its
+    # middle, and a few dozen of them would keep every thread.
+    hooks.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT)
     read = _listen("LOCKSTEP_READ_BIND", settings.read_bind)
     _Gunicorn(service, hooks, read).run()
 

@@ -146,18 +146,86 @@ def test_a_crd_that_comes_later_is_found(make_lab: MakeLab) -> None:
 
 
 def test_rbac_that_forbids_one_kind_is_named_and_leaves_the_others(make_lab: MakeLab) -> None:
-    lab = make_lab(pace=QUICK)
+    """One Canary of a provider that may not be read must not keep Lockstep from the others."""
+    lab = make_lab(pace=replace(QUICK, silence=5.0))
     lab.api.deny("list", "httproutes")
     lab.service.start()
-    wait_for(lambda: lab.service.watcher.missing() == "not yet listed: httproutes")
+    wait_for(lambda: not lab.service.watcher.missing())
     lab.store.put(world.deployment(replicas=0))
     wait_for(lambda: lab.share() == 0)
     lab.store.put(world.deployment(replicas=1))
     wait_for(lambda: lab.share() == 25)
-    (line, *_) = lab.lines.having(message="the watch of httproutes starts over")
+    (line,) = lab.lines.having(message="the watch of httproutes starts over", level="WARNING")
     assert 'cannot list resource "httproutes"' in line["error"]
+    lab.store.put(world.route(50))
     lab.api.allow("list", "httproutes")
+    wait_for(lambda: lab.share() == 50)
+    lab.service.stop()
+
+
+@pytest.mark.parametrize("plural", ["configmaps", "canaries"])
+def test_what_every_canary_needs_must_be_listed_before_lockstep_is_ready(
+    make_lab: MakeLab, plural: str
+) -> None:
+    lab = make_lab(pace=QUICK)
+    assert lab.service.watcher.missing() == "not yet started"
+    lab.api.deny("list", plural)
+    lab.service.start()
+    time.sleep(0.3)
+    assert lab.service.watcher.missing().startswith(f"not yet listed: {plural}")
+    lab.api.allow("list", plural)
     wait_for(lambda: not lab.service.watcher.missing())
+    lab.service.stop()
+
+
+def test_a_canary_that_was_deleted_while_nobody_watched_is_noticed(make_lab: MakeLab) -> None:
+    lab = make_lab(rollout(window=5), start=True, pace=QUICK)
+    wait_for(lambda: synced(lab))
+    lab.api.deny("watch", "canaries")
+    lab.api.cut_watches()
+    lab.store.delete(kinds.CANARY, world.WEB)
+    churn(lab.store, 20)
+    lab.api.allow("watch", "canaries")
+    wait_for(lambda: lab.share() == 0)
+
+
+def test_a_write_that_failed_is_tried_again_before_the_resync(make_lab: MakeLab) -> None:
+    lab = make_lab(start=True)
+    wait_for(lambda: synced(lab))
+    lab.api.deny("patch", "configmaps")
+    lab.store.put(world.route(0))
+    wait_for(lambda: lab.lines.having(message="ConfigMap canary-vars could not be written"))
+    lab.api.allow("patch", "configmaps")
+    wait_for(lambda: lab.share() == 0, 8)
+
+
+def test_many_canaries_that_wait_for_flux_do_not_keep_another_from_following(
+    make_lab: MakeLab,
+) -> None:
+    store = many(40)
+    for number in range(1, 40):
+        settings = world.settings(25)
+        settings["metadata"]["name"] = f"web-{number}-settings"
+        settings["metadata"]["labels"]["lockstep/canary"] = f"web-{number}"
+        store.put(settings)
+    lab = make_lab(store, start=True)
+    wait_for(lambda: lab.metric("lockstep_in_step") == 40, 15)
+    for number in range(39, -1, -1):
+        deployment = world.deployment(replicas=0)
+        deployment["metadata"]["name"] = f"web-{number}"
+        lab.store.put(deployment)
+    direct = Name("test", "web-0-vars")
+    assert wait_for(lambda: lab.share(direct) == 0) < 1.5
+    wait_for(lambda: lab.share(Name("test", "web-7-settings")) == 0, 20)
+
+
+def test_a_server_that_ends_every_watch_at_once_is_not_asked_in_a_loop(make_lab: MakeLab) -> None:
+    lab = make_lab(pace=Pace(window=0))
+    lab.service.start()
+    wait_for(lambda: not lab.service.watcher.missing())
+    before = lab.api.requests["watch", "canaries"]
+    time.sleep(1)
+    assert lab.api.requests["watch", "canaries"] - before <= 12
     lab.service.stop()
 
 
