@@ -20,13 +20,14 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 demo: install ## the recorded rollouts against the real service, no cluster needed
 	@$(BIN)/lockstep demo $(DEMO)
 
-check: install ## format, lint, types, imports, dead code, dependencies, fast tests (< 2 min)
+check: install ## format, lint, types, imports, dead code, dependencies, Dockerfile, fast tests (< 2 min)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/deptry .
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/pytest -m "not slow"
 
 test: check ## check, and everything slower

@@ -14,6 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import WSGIApplication
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from webhook.app import hooks_app, read_app
 from webhook.logs import JsonFormatter
@@ -60,8 +61,33 @@ class _Quiet(WSGIRequestHandler):
         """Probes and scrapes are no news."""
 
 
+class _Worker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's, but what comes after SIGTERM is refused instead of left waiting, and cut off.
+
+    gunicorn keeps its socket open until the last hook has ended; a caller that the kernel lets
+    connect in that time is never answered.
+    """
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        if self.alive or enabled:
+            super().set_accept_enabled(enabled)
+            return
+        for listener in self.sockets:
+            self._accept_all(listener)
+        super().set_accept_enabled(enabled)
+        for listener in self.sockets:
+            listener.close()
+
+    def _accept_all(self, listener: object) -> None:
+        """Answer those that connected before."""
+        connections = None
+        while connections != self.nr_conns:
+            connections = self.nr_conns
+            self.accept(listener)
+
+
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
-    def __init__(self, service: Service, hooks: socket.socket, read: socket.socket) -> None:
+    def __init__(self, service: Service, hooks: int, read: socket.socket) -> None:
         self._service = service
         self._hooks = hooks
         self._read = read
@@ -69,8 +95,8 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         options: dict[str, Any] = {
-            "bind": f"fd://{self._hooks.fileno()}",
-            "worker_class": "gthread",
+            "bind": f"fd://{self._hooks}",
+            "worker_class": _Worker,
             "workers": 1,
             "threads": _THREADS,
             "graceful_timeout": _DRAIN_SECONDS,
@@ -106,7 +132,7 @@ def serve(service: Service, settings: Settings) -> None:
     # middle, and a few dozen of them would keep every thread.
     hooks.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT)
     read = _listen("LOCKSTEP_READ_BIND", settings.read_bind)
-    _Gunicorn(service, hooks, read).run()
+    _Gunicorn(service, hooks.detach(), read).run()
 
 
 def _listen(variable: str, bind: Bind) -> socket.socket:

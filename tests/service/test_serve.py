@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,7 +31,16 @@ def free_port() -> int:
 class Process:
     """A running `lockstep serve` and how to talk to it."""
 
-    def __init__(self, api: ApiServer, folder: Path, **variables: str) -> None:
+    def __init__(
+        self,
+        api: ApiServer,
+        folder: Path,
+        *,
+        command: Sequence[str] = (sys.executable, "-m", "webhook", "serve"),
+        cwd: Path | None = None,
+        user: int | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         cluster = {"name": "lab", "cluster": {"server": api.url}}
         context = {"name": "lab", "context": {"cluster": "lab", "user": "lab"}}
         config = {
@@ -53,8 +62,10 @@ class Process:
         }
         self.output = (folder / "output").open("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "webhook", "serve"],
-            env=environment | variables,
+            command,
+            cwd=cwd,
+            user=user,
+            env=environment | dict(variables or {}),
             stdout=self.output,
             stderr=subprocess.STDOUT,
         )
@@ -84,7 +95,7 @@ class Process:
 
 @contextmanager
 def serving(api: ApiServer, folder: Path, **variables: str) -> Iterator[Process]:
-    process = Process(api, folder, **variables)
+    process = Process(api, folder, variables=variables)
     try:
         yield process
     finally:
@@ -127,6 +138,35 @@ def test_sigterm_lets_a_hook_that_has_begun_end(api: ApiServer, tmp_path: Path) 
         assert lockstep.end() == 0
         hook.join()
     assert answers == [200]
+
+
+def test_sigterm_under_load_drops_no_hook(api: ApiServer, tmp_path: Path) -> None:
+    """Each caller keeps its connection, as Flagger does; then it is refused, and never cut off."""
+    with serving(api, tmp_path) as lockstep:
+        wait_for(lambda: lockstep.status(f"{lockstep.read_url}/readyz") == 200, 15)
+        url = f"{lockstep.hooks_url}/confirm-promotion"
+        answers: list[int] = []
+        ends: list[str] = []
+
+        def call() -> None:
+            with requests.Session() as session:
+                session.trust_env = False
+                while True:
+                    try:
+                        answers.append(session.post(url, json=PAYLOAD, timeout=10).status_code)
+                    except requests.ConnectionError as error:
+                        ends.append(str(error))
+                        return
+
+        callers = [threading.Thread(target=call) for _ in range(8)]
+        for caller in callers:
+            caller.start()
+        wait_for(lambda: len(answers) > 100, 15)
+        assert lockstep.end() == 0
+        for caller in callers:
+            caller.join()
+    assert set(answers) == {200}
+    assert [end for end in ends if "Connection refused" not in end] == []
 
 
 def test_probes_are_answered_while_every_hook_thread_waits(api: ApiServer, tmp_path: Path) -> None:
