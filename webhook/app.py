@@ -2,17 +2,24 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Protocol
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from webhook.gates import Hook
 from webhook.hooks import Hooks, Reply, RequestError
-from webhook.metrics import Metrics
 from webhook.payload import LARGEST_BODY
 from webhook.reasons import Reason
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Exposition(Protocol):
+    """The metrics of whichever process this is."""
+
+    def text(self) -> bytes:
+        """The exposition in Prometheus' text format."""
 
 
 def hooks_app(hooks: Hooks) -> Flask:
@@ -21,11 +28,12 @@ def hooks_app(hooks: Hooks) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     for hook in Hook:
         app.add_url_rule(f"/{hook}", hook, _view(hooks, hook), methods=["POST"])
-    app.register_error_handler(HTTPException, _http_error)
+    paths = ", ".join(f"/{hook}" for hook in Hook)
+    app.register_error_handler(HTTPException, _http_error("POST", f"the hooks are POST {paths}"))
     return app
 
 
-def read_app(metrics: Metrics, ready: Callable[[], str]) -> Flask:
+def read_app(metrics: Exposition, ready: Callable[[], str]) -> Flask:
     """What kubelets and Prometheus call: GET; `ready` says what is still missing."""
     app = Flask("lockstep-read", static_folder=None)
 
@@ -43,7 +51,8 @@ def read_app(metrics: Metrics, ready: Callable[[], str]) -> Flask:
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/readyz", view_func=readyz)
     app.add_url_rule("/metrics", view_func=exposition)
-    app.register_error_handler(HTTPException, _http_error)
+    paths = "here are GET /healthz, /readyz and /metrics"
+    app.register_error_handler(HTTPException, _http_error("GET", paths))
     return app
 
 
@@ -72,14 +81,17 @@ def _response(reply: Reply) -> tuple[Response, HTTPStatus]:
     return body, reply.code
 
 
-def _http_error(error: HTTPException) -> Response:
-    """What never reaches a hook: another path or another method."""
-    wrong_method = isinstance(error, MethodNotAllowed)
-    reason = Reason.METHOD_NOT_ALLOWED if wrong_method else Reason.UNKNOWN_PATH
-    hooks = ", ".join(f"/{hook}" for hook in Hook)
-    advice = "use POST" if wrong_method else f"the hooks are POST {hooks}"
-    body = jsonify(approved=False, reason=reason, message=f"{request.path}: {advice}")
-    response = error.get_response()
-    response.data = body.data
-    response.content_type = body.content_type
-    return response  # type: ignore[return-value]
+def _http_error(method: str, paths: str) -> Callable[[HTTPException], Response]:
+    """What to say to another path or another method: neither reaches any hook or probe."""
+
+    def handle(error: HTTPException) -> Response:
+        wrong_method = isinstance(error, MethodNotAllowed)
+        reason = Reason.METHOD_NOT_ALLOWED if wrong_method else Reason.UNKNOWN_PATH
+        advice = f"use {method}" if wrong_method else paths
+        body = jsonify(approved=False, reason=reason, message=f"{request.path}: {advice}")
+        response = error.get_response()
+        response.data = body.data
+        response.content_type = body.content_type
+        return response  # type: ignore[return-value]
+
+    return handle

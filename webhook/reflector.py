@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from webhook.apiwatch import Change, Watch
 from webhook.cluster import Cluster
@@ -17,7 +18,6 @@ from webhook.errors import ClusterError, GoneError, NotFoundError
 from webhook.fields import Object, text
 from webhook.kinds import Selection
 from webhook.logs import fields, log
-from webhook.metrics import Metrics
 
 WINDOW = 8
 """Seconds for which a watch is asked for; its reopening proves that the API server answers."""
@@ -31,6 +31,16 @@ Listed = Callable[[tuple[Object, ...]], None]
 Changed = Callable[[Change, Object], None]
 
 
+class Witness(Protocol):
+    """Who is told how a watch fares; `resource` is the plural of its kind."""
+
+    def heard(self, resource: str) -> None:
+        """The API server has just said something, if only that there is nothing new."""
+
+    def restarted(self, resource: str) -> None:
+        """The watch broke."""
+
+
 @dataclass(slots=True)
 class Reflector:
     """A thread that tells `listed` all objects now and then, and `changed` each change between.
@@ -40,7 +50,7 @@ class Reflector:
     """
 
     cluster: Cluster
-    metrics: Metrics
+    witness: Witness
     selection: Selection
     listed: Listed
     changed: Changed
@@ -88,17 +98,17 @@ class Reflector:
         listing = self.cluster.list(self.selection, Deadline.after(_LIST_SECONDS))
         self.listed(listing.items)
         self.synced.set()
-        self.metrics.heard(self.selection.kind.plural)
+        self.witness.heard(self.selection.kind.plural)
         return listing.version
 
     def _follow(self, version: str) -> None:
         """Watch from `version` on, one window after the other, until something breaks."""
         while not self._stopped.is_set():
             with self.cluster.watch(self.selection, version, WINDOW, _SILENCE) as watch:
-                self.metrics.heard(self.selection.kind.plural)
+                self.witness.heard(self.selection.kind.plural)
                 self._use(watch)
                 for change, obj in watch:
-                    self.metrics.heard(self.selection.kind.plural)
+                    self.witness.heard(self.selection.kind.plural)
                     version = text(obj, "metadata", "resourceVersion") or version
                     if change is not Change.BOOKMARK:
                         self.changed(change, obj)
@@ -120,6 +130,6 @@ class Reflector:
         self._stopped.wait(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 
     def _restarted(self, level: int, error: Exception) -> None:
-        self.metrics.watch_restarts.labels(self.selection.kind.plural).inc()
+        self.witness.restarted(self.selection.kind.plural)
         message = f"the watch of {self.selection} starts over"
         log.log(level, message, extra=fields(error=str(error)))
