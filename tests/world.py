@@ -76,9 +76,9 @@ def settings(share: int, mode: str = "verify") -> Json:
     return variables(share, SETTINGS, mode=mode) | {"data": {"config.json": text}}
 
 
-def rollout(share: int = 25, *targets: Json) -> Store:
+def rollout(share: int = 25, *targets: Json, store: Store | None = None) -> Store:
     """A store with a canary at `share`, with one write target that agrees unless told others."""
-    store = Store()
+    store = store or Store()
     for obj in (canary(), deployment(), route(share), *(targets or (variables(share),))):
         store.put(obj)
     return store

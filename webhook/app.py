@@ -5,7 +5,12 @@ from http import HTTPStatus
 from typing import Protocol
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
 
 from webhook.gates import Hook
 from webhook.hooks import Hooks, Reply, RequestError
@@ -25,11 +30,17 @@ class Exposition(Protocol):
 def hooks_app(hooks: Hooks) -> Flask:
     """What Flagger calls: POST, one path a hook."""
     app = Flask("lockstep", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY + 1
     for hook in Hook:
-        app.add_url_rule(f"/{hook}", hook, _view(hooks, hook), methods=["POST"])
+        app.add_url_rule(
+            f"/{hook}",
+            hook,
+            _view(hooks, hook),
+            methods=["POST"],
+            provide_automatic_options=False,
+        )
     paths = ", ".join(f"/{hook}" for hook in Hook)
-    app.register_error_handler(HTTPException, _http_error("POST", f"the hooks are POST {paths}"))
+    app.register_error_handler(HTTPException, _http_error(f"the hooks are POST {paths}"))
     return app
 
 
@@ -51,8 +62,8 @@ def read_app(metrics: Exposition, ready: Callable[[], str]) -> Flask:
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/readyz", view_func=readyz)
     app.add_url_rule("/metrics", view_func=exposition)
-    paths = "here are GET /healthz, /readyz and /metrics"
-    app.register_error_handler(HTTPException, _http_error("GET", paths))
+    paths = "/healthz, /readyz, /metrics"
+    app.register_error_handler(HTTPException, _http_error(f"there is GET {paths}"))
     return app
 
 
@@ -68,11 +79,21 @@ def _body() -> bytes:
         message = f"the body is {request.mimetype or 'of no type'}, not application/json"
         raise RequestError(Reason.NOT_JSON, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
     try:
-        return request.get_data()
+        body = request.get_data()
     except RequestEntityTooLarge as error:
-        message = f"the body is larger than {LARGEST_BODY} bytes"
-        code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        raise RequestError(Reason.BODY_TOO_LARGE, code, message) from error
+        raise _too_large() from error
+    except (OSError, ClientDisconnected) as error:
+        message = "the body did not arrive whole"
+        raise RequestError(Reason.BODY_INVALID, HTTPStatus.BAD_REQUEST, message) from error
+    if len(body) > LARGEST_BODY:  # a chunked one has no length to be refused by
+        raise _too_large()
+    return body
+
+
+def _too_large() -> RequestError:
+    code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    message = f"the body is larger than {LARGEST_BODY} bytes"
+    return RequestError(Reason.BODY_TOO_LARGE, code, message)
 
 
 def _response(reply: Reply) -> tuple[Response, HTTPStatus]:
@@ -81,17 +102,16 @@ def _response(reply: Reply) -> tuple[Response, HTTPStatus]:
     return body, reply.code
 
 
-def _http_error(method: str, paths: str) -> Callable[[HTTPException], Response]:
-    """What to say to another path or another method: neither reaches any hook or probe."""
+def _http_error(paths: str) -> Callable[[HTTPException], Response]:
+    """What is answered to another path or another method; no hook is concerned."""
 
-    def handle(error: HTTPException) -> Response:
+    def answer(error: HTTPException) -> Response:
         wrong_method = isinstance(error, MethodNotAllowed)
         reason = Reason.METHOD_NOT_ALLOWED if wrong_method else Reason.UNKNOWN_PATH
-        advice = f"use {method}" if wrong_method else paths
-        body = jsonify(approved=False, reason=reason, message=f"{request.path}: {advice}")
-        response = error.get_response()
-        response.data = body.data
-        response.content_type = body.content_type
-        return response  # type: ignore[return-value]
+        response = jsonify(approved=False, reason=reason, message=f"{request.path}: {paths}")
+        response.status_code = error.code or HTTPStatus.NOT_FOUND
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
 
-    return handle
+    return answer

@@ -10,11 +10,15 @@ from webhook.view import Decision, Missing, Problem, View
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A finished reconcile: the last view, what was decided on it, and which writes failed."""
+    """A finished reconcile: the last view, what was decided on it, and which writes failed.
+
+    `lowering_since` is since when Flux has a lowering to render (monotonic seconds), if it has.
+    """
 
     view: View
     decision: Decision
     failures: tuple[Problem, ...] = ()
+    lowering_since: float | None = None
 
 
 Check = Callable[[Outcome], Problem | None]

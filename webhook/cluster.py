@@ -15,6 +15,7 @@ from webhook.deadline import Deadline
 from webhook.errors import (
     ClusterError,
     ConflictError,
+    DeadlineError,
     ForbiddenError,
     GoneError,
     NotFoundError,
@@ -27,6 +28,7 @@ from webhook.kinds import Kind, Name, Selection
 FIELD_MANAGER = "lockstep"
 _MERGE_PATCH = "application/merge-patch+json"
 _CONNECTIONS = 64
+_CHUNK = 64 * 1024
 _STATUS: dict[int, type[ClusterError]] = {
     401: ForbiddenError,
     403: ForbiddenError,
@@ -122,7 +124,7 @@ class Cluster:
             "watch",
             selection.kind,
             Name(selection.namespace, ""),
-            silence,
+            lambda: silence,
             watch="true",
             label_selector=selection.labels or None,
             resource_version=version,
@@ -134,10 +136,10 @@ class Cluster:
     def _json(
         self, verb: str, kind: Kind, name: Name, deadline: Deadline, **params: object
     ) -> dict[str, object]:
-        response = self._request(verb, kind, name, deadline.left(), **params)
+        response = self._request(verb, kind, name, deadline.left, **params)
         try:
-            document = json.loads(response.data)
-        except (ValueError, urllib3.exceptions.HTTPError) as error:
+            document = json.loads(_body(response, deadline))
+        except (ValueError, DeadlineError, urllib3.exceptions.HTTPError) as error:
             self._on_error(verb)
             raise UnavailableError(f"{_what(verb, kind, name)}: {told(error)}") from error
         if not isinstance(document, dict):
@@ -145,28 +147,35 @@ class Cluster:
         return document
 
     def _request(
-        self, verb: str, kind: Kind, name: Name, timeout: float, **params: object
+        self, verb: str, kind: Kind, name: Name, seconds: Callable[[], float], **params: object
     ) -> urllib3.HTTPResponse:
-        method = {"patch": "patch", "create": "post"}.get(verb, "get")
-        path = kind.path(name)
-        params |= {"serialize": False, "_request_timeout": (timeout, timeout)}
         try:
-            response = self._send(method, path, params)
+            return self._send(verb, kind.path(name), seconds, params)
         except ApiException as error:
             raise self._told(verb, kind, name, error) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except DeadlineError as error:
+            raise DeadlineError(f"{_what(verb, kind, name)}: {error}") from error
+        except (urllib3.exceptions.HTTPError, config.ConfigException, OSError) as error:
             self._on_error(verb)
             raise UnavailableError(f"{_what(verb, kind, name)}: {told(error)}") from error
-        return response
 
-    def _send(self, method: str, path: str, params: dict[str, object]) -> urllib3.HTTPResponse:
+    def _send(
+        self, verb: str, path: str, seconds: Callable[[], float], params: dict[str, object]
+    ) -> urllib3.HTTPResponse:
+        method = {"patch": "patch", "create": "post"}.get(verb, "get")
+
+        def once() -> urllib3.HTTPResponse:
+            left = seconds()
+            params["_request_timeout"] = (left, left)
+            return self._client.request(method, path, serialize=False, **params)  # type: ignore[no-any-return]
+
         try:
-            return self._client.request(method, path, **params)  # type: ignore[no-any-return]
+            return once()
         except urllib3.exceptions.ProtocolError:
             # The API server had closed the idle connection that the pool handed out.
             if method != "get":
                 raise
-            return self._client.request(method, path, **params)  # type: ignore[no-any-return]
+            return once()
 
     def _told(self, verb: str, kind: Kind, name: Name, error: ApiException) -> ClusterError:
         status = error.status or 0
@@ -202,6 +211,20 @@ def _no_discovery(_client: DynamicClient, _cache_file: str | None) -> None:
 def _what(verb: str, kind: Kind, name: Name) -> str:
     where = f" in {name.namespace}" if name.namespace and not name.name else ""
     return f"{verb} {kind} {name}" if name.name else f"{verb} {kind.plural}{where}"
+
+
+def _body(response: urllib3.HTTPResponse, deadline: Deadline) -> bytes:
+    """The whole body; a read time-out alone would start anew with each byte of it.
+
+    Raises:
+        DeadlineError: it did not come in time.
+    """
+    chunks = []
+    for chunk in response.stream(_CHUNK):
+        deadline.left()
+        chunks.append(chunk)
+    response.release_conn()
+    return b"".join(chunks)
 
 
 def _message(error: ApiException) -> str:

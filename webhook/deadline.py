@@ -28,6 +28,14 @@ class Deadline:
             raise DeadlineError("the deadline has passed")
         return left
 
+    def part(self, fraction: float) -> "Deadline":
+        """A deadline for one step, which leaves the rest of the time to the others.
+
+        Raises:
+            DeadlineError: no time is left at all.
+        """
+        return Deadline.after(self.left() * fraction)
+
     def allows(self, seconds: float) -> bool:
         """Whether a wait of that many seconds ends before the deadline."""
         return time.monotonic() + seconds < self.at

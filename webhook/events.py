@@ -7,6 +7,7 @@ dropped instead of queued without end.
 import hashlib
 import queue
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -60,7 +61,8 @@ class Recorder:
 
     def stop(self) -> None:
         """Send what waits, and end."""
-        self._waiting.put(None)
+        with suppress(queue.Full):  # then it is a daemon thread that ends with the process
+            self._waiting.put(None, timeout=_SECONDS)
         self._thread.join(_SECONDS)
 
     def record(self, note: Note) -> None:
@@ -77,6 +79,8 @@ class Recorder:
             except ClusterError as error:
                 extra = _about(note, error=str(error))
                 log.warning("an Event could not be written", extra=extra)
+            except Exception:  # noqa: BLE001 - a dead thread would tell nothing any more
+                log.exception("an Event failed by a fault of Lockstep's own", extra=_about(note))
 
     def _send(self, note: Note) -> None:
         event = event_of(note)

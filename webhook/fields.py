@@ -100,14 +100,4 @@ def strings(obj: object, *path: str) -> Mapping[str, str]:
         return {}
     if not isinstance(value, Mapping):
         raise FieldError(f"{'.'.join(path)} is {value!r}, not a map")
-    return {key: required_or_empty(value, key) for key in value}
-
-
-def required_or_empty(obj: Mapping[str, object], key: str) -> str:
-    """The string under `key`, which may be empty.
-
-    Raises:
-        FieldError: it is no string.
-    """
-    value = text(obj, key)
-    return "" if value is None else value
+    return {key: text(value, key) or "" for key in value}

@@ -130,7 +130,7 @@ def _refused(reason: Reason, error: Exception) -> Verdict:
 
 def _problem(error: ClusterError) -> Problem:
     if isinstance(error, DeadlineError):
-        return Problem(Reason.DEADLINE_EXCEEDED, "the API server was too slow for the deadline")
+        return Problem(Reason.DEADLINE_EXCEEDED, str(error))
     if isinstance(error, ForbiddenError):
         return Problem(Reason.CLUSTER_FORBIDDEN, str(error))
     return Problem(Reason.CLUSTER_UNAVAILABLE, str(error))

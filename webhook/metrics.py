@@ -7,6 +7,7 @@ sends; the series of a deleted canary go.
 import threading
 import time
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from prometheus_client import (
     CollectorRegistry,
@@ -88,6 +89,10 @@ class Metrics:
         """Count a request that the API server failed."""
         self.api_errors.labels(verb).inc()
 
+    def unheard(self, resource: str) -> None:
+        """Drop the series of a watch that nobody needs any more."""
+        self.watch_contact.remove_by_labels({"resource": resource})
+
     def heard(self, resource: str) -> None:
         """Note that a watch is alive."""
         self.watch_contact.labels(resource).set(time.time())
@@ -119,6 +124,13 @@ class Metrics:
             self._targets.pop(ref, None)
         for gauge in (self.routed_share, self.client_share, self.in_step, self.ceiling):
             gauge.remove_by_labels(_labels(ref))
+
+    def keep(self, refs: AbstractSet[Name]) -> None:
+        """Drop the series of every canary but these: a late hook may have brought them back."""
+        with self._lock:
+            gone = self._targets.keys() - refs
+        for ref in gone:
+            self.forget(ref)
 
     def text(self) -> bytes:
         """The exposition in Prometheus' text format."""

@@ -26,7 +26,7 @@ def decide(view: View) -> Decision:
     ceiling = _ceiling(view)
     bound = _bound(view, ceiling)
     desired = _desired(view, bound)
-    limit = bound if desired is None else desired
+    limit = _limit(view, bound, desired)
     blocked = unreadable(view) or _unsettled(view) or _invalid_cap(view)
     targets = [target for target in view.targets if isinstance(target, Target)]
     writes = (_write(view, target, limit, ceiling, blocked) for target in targets)
@@ -49,6 +49,13 @@ def _desired(view: View, bound: int) -> int | None:
         return 0  # whatever the router says: no pod of the canary answers
     routed = _routed(view)
     return None if routed is None or unreadable(view) else min(routed, bound)
+
+
+def _limit(view: View, bound: int, desired: int | None) -> int:
+    """What no target may be above; known also where the desired share is not."""
+    if desired is not None:
+        return desired
+    return min(bound, view.router.share) if isinstance(view.router, Reading) else bound
 
 
 def _serving(view: View) -> bool:
@@ -136,15 +143,19 @@ def _ceiling(view: View) -> Ceiling | None:
     if ceiling is None or view.canary is None:
         return None
     routed = _routed(view)
-    if routed is not None and routed <= ceiling.value:
-        return None
-    # On both sides: a time from the future is a broken clock's, and must not bind for ever.
-    return ceiling if abs(view.now - ceiling.written) < _life(view) else None
+    return None if routed is not None and routed <= ceiling.value else ceiling
 
 
 def _standing(view: View) -> Ceiling | None:
-    ceilings = [it.ceiling for it in view.targets if isinstance(it, Target) and it.ceiling]
-    return min(ceilings, key=lambda it: (it.value, -it.announced, -it.written), default=None)
+    """The lowest ceiling that still lives; of equal ones the latest."""
+    steered = (it for it in view.targets if isinstance(it, Target) and it.mode is Mode.WRITE)
+    # On both sides: a time from the future is a broken clock's, and must not bind for ever.
+    living = (
+        target.ceiling
+        for target in steered
+        if target.ceiling and abs(view.now - target.ceiling.written) < _life(view)
+    )
+    return min(living, key=lambda it: (it.value, -it.announced, -it.written), default=None)
 
 
 def _announced(view: View, standing: Ceiling | None) -> Ceiling | None:

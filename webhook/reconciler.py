@@ -8,13 +8,21 @@ conflicts at the API server, and the reconcile starts over with a new view.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Protocol
 
 from webhook import kinds, targets
 from webhook.canary import MeshDefaults
 from webhook.checks import Outcome
 from webhook.deadline import Deadline
-from webhook.errors import ConflictError, ForbiddenError, NotFoundError, RejectedError
+from webhook.errors import (
+    ClusterError,
+    ConflictError,
+    DeadlineError,
+    ForbiddenError,
+    NotFoundError,
+    RejectedError,
+)
 from webhook.fields import Object
 from webhook.gather import Reader, gather
 from webhook.kinds import Kind, Name
@@ -24,12 +32,11 @@ from webhook.targets import Mode
 from webhook.task import Task
 from webhook.view import Decision, Problem, View, Write
 
-_PAUSES = (0.02, 0.05)
-_LAST_PAUSE = 0.1
-"""Seconds between two looks while something is on its way; Flux renders in 90 to 250 ms."""
+_PAUSES = (0.02, 0.05, 0.1)
+"""Seconds between looks while something is on its way; Flux renders in 90 to 250 ms."""
 
-_LOOK = 0.1
-"""Seconds kept for a look: better to answer from the last one than to be cut off in the next."""
+_FREE_WRITES = 2
+"""Rounds of writes without a pause; more only where writes conflict, or do not stick."""
 
 
 class Api(Reader, Protocol):
@@ -40,11 +47,16 @@ class Api(Reader, Protocol):
     ) -> Object: ...
 
 
-class WriteResult(Protocol):
-    """Who wants to know how a write ended."""
+class WriteResult(StrEnum):
+    """How a write to a target ended."""
 
-    def __call__(self, task: Task, view: View, write: Write, result: str) -> None:
-        """`result` is `ok`, `conflict` or `refused`."""
+    OK = "ok"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+
+
+OnWrite = Callable[[Task, View, Write, WriteResult, str], None]
+"""Is told how each write ended, and of a failed one the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ class Reconciler:
     """The one function, with what it needs; `patience` is Flux's time to render, in seconds."""
 
     api: Api
-    on_write: WriteResult
+    on_write: OnWrite
     mesh: MeshDefaults = field(default_factory=MeshDefaults)
     patience: float = 2.0
     observe: bool = False
@@ -65,7 +77,7 @@ class Reconciler:
         Raises:
             ClusterError: the cluster could not be read, or not until the task's deadline.
         """
-        run = _Run(self, task)
+        run = _Run(self, task, lowering_since=task.lowering_since)
         while True:
             outcome = run.look()
             writes = run.open_writes(outcome)
@@ -73,71 +85,93 @@ class Reconciler:
                 run.write(outcome.view, write)
             # What was written is read back, and the router is read once more after a raise:
             # a newer view that had nothing to write has left nothing to conflict with.
-            if not writes and not run.wait(outcome):
-                return outcome
+            if not run.goes_on(outcome, wrote=bool(writes)):
+                return replace(outcome, lowering_since=run.lowering_since)
 
 
 @dataclass(slots=True)
 class _Run:
-    """One reconcile: the only state there is, and it ends with it."""
+    """One reconcile: the only state there is, and it ends with it.
+
+    `look_seconds` is how long the last look took: one that the deadline would cut off could take
+    a slow router for an unreadable one, so it is not begun.
+    """
 
     parent: Reconciler
     task: Task
-    refused: dict[Name, Problem] = field(default_factory=dict)
-    lowering_since: float | None = None
+    lowering_since: float | None
+    failed: dict[Name, Problem] = field(default_factory=dict)
+    look_seconds: float = 0.0
+    writes: int = 0
     waits: int = 0
 
     def look(self) -> Outcome:
-        own = self.parent
+        own, start = self.parent, time.monotonic()
+        if not self.task.deadline.allows(self.look_seconds):
+            raise DeadlineError(f"Canary {self.task.ref}: no time left to read it once more")
         view = gather(own.api, own.mesh, self.task, own.clock())
+        self.look_seconds = time.monotonic() - start
         view = replace(view, overdue=self._overdue())
-        return Outcome(view, decide(view), tuple(self.refused.values()))
+        return Outcome(view, decide(view), tuple(self.failed.values()))
 
     def open_writes(self, outcome: Outcome) -> list[Write]:
         if self.parent.observe:
             return []
-        return [it for it in outcome.decision.writes if it.target.name not in self.refused]
+        return [it for it in outcome.decision.writes if it.target.name not in self.failed]
 
     def write(self, view: View, write: Write) -> None:
         name = write.target.name
         patch = targets.merge_patch(write.target, write.share, write.release, write.ceiling)
-        result = "ok"
+        result, message = WriteResult.OK, ""
         try:
             self.parent.api.patch(kinds.CONFIG_MAP, name, patch, self.task.deadline)
         except (ConflictError, NotFoundError):
-            result = "conflict"
-        except (ForbiddenError, RejectedError) as error:
-            # The other targets must not suffer from it, and a repetition would not help.
-            self.refused[name] = Problem(Reason.WRITE_REFUSED, str(error))
-            result = "refused"
-        self.parent.on_write(self.task, view, write, result)
+            result = WriteResult.CONFLICT
+        except DeadlineError:
+            raise
+        except ClusterError as error:
+            # The other targets must not suffer from it; this one has its turn in the next run.
+            result, message = WriteResult.FAILED, str(error)
+            self.failed[name] = Problem(_reason(error), message)
+        self.parent.on_write(self.task, view, write, result, message)
 
-    def wait(self, outcome: Outcome) -> bool:
-        """Whether something is on its way that is worth another look; waits a moment if so."""
+    def goes_on(self, outcome: Outcome, *, wrote: bool) -> bool:
+        """Whether another look is worth it; pauses before one where that gives others time."""
+        if wrote:
+            self.writes += 1
+            self._pause(self.writes - _FREE_WRITES)
+            return True
         lowering = self._lowering(outcome)
-        if not lowering:
-            self.lowering_since = None
-        elif self.lowering_since is None:
-            self.lowering_since = time.monotonic()
-        pause = _PAUSES[self.waits] if self.waits < len(_PAUSES) else _LAST_PAUSE
-        worth_it = lowering or (self.task.waits_for_raise and _raising(outcome.decision))
-        if self.parent.observe or not worth_it or not self.task.deadline.allows(pause + _LOOK):
+        self.lowering_since = (self.lowering_since or time.monotonic()) if lowering else None
+        awaited = lowering and self.task.waits_for_lowering
+        awaited |= self.task.waits_for_raise and _raising(outcome.decision)
+        room = _PAUSES[-1] + 2 * self.look_seconds
+        if self.parent.observe or not awaited or not self.task.deadline.allows(room):
             return False
         self.waits += 1
-        self.parent.sleep(pause)
+        self._pause(self.waits)
         return True
+
+    def _pause(self, number: int) -> None:
+        if number > 0:
+            self.parent.sleep(_PAUSES[min(number, len(_PAUSES)) - 1])
 
     def _lowering(self, outcome: Outcome) -> bool:
         """Whether Flux still has to bring a lowering through, or Lockstep in its place."""
-        if not outcome.view.has_write_target:
+        if not outcome.view.has_write_target or self.parent.observe:
             return False
-        above = (it for it in outcome.decision.above if it.name not in self.refused)
+        above = (it for it in outcome.decision.above if it.name not in self.failed)
         return any(it.mode is Mode.VERIFY for it in above)
 
     def _overdue(self) -> bool:
         if self.lowering_since is None:
             return False
         return time.monotonic() - self.lowering_since >= self.parent.patience
+
+
+def _reason(error: ClusterError) -> Reason:
+    refused = isinstance(error, ForbiddenError | RejectedError)
+    return Reason.WRITE_REFUSED if refused else Reason.CLUSTER_UNAVAILABLE
 
 
 def _raising(decision: Decision) -> bool:

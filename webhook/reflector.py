@@ -7,6 +7,7 @@ one is ours: windows of a few seconds with bookmarks, a read time-out, and jitte
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,18 +15,30 @@ from typing import Protocol
 from webhook.apiwatch import Change, Watch
 from webhook.cluster import Cluster
 from webhook.deadline import Deadline
-from webhook.errors import ClusterError, GoneError, NotFoundError
+from webhook.errors import ClusterError, ForbiddenError, GoneError, NotFoundError
 from webhook.fields import Object, text
 from webhook.kinds import Selection
 from webhook.logs import fields, log
 
-WINDOW = 8
-"""Seconds for which a watch is asked for; its reopening proves that the API server answers."""
 
-_SILENCE = WINDOW + 4.0
-_LIST_SECONDS = 10.0
-_FIRST_PAUSE = 0.1
-_LAST_PAUSE = 15.0
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How patient a reflector is, in seconds.
+
+    A watch is asked for `window` (whole) seconds: its reopening proves that the API server
+    answers. After `silence` without a byte it is given up. A pause doubles from `first_pause` to
+    `last_pause` while nothing works, and is then shortened by up to a half at random.
+    """
+
+    window: int = 8
+    silence: float = 12.0
+    list: float = 10.0
+    first_pause: float = 0.1
+    last_pause: float = 15.0
+
+
+_LONG_ENOUGH = 0.5
+"""Seconds after which a watch that ends has been a good one: the next pause is short again."""
 
 Listed = Callable[[tuple[Object, ...]], None]
 Changed = Callable[[Change, Object], None]
@@ -45,8 +58,8 @@ class Witness(Protocol):
 class Reflector:
     """A thread that tells `listed` all objects now and then, and `changed` each change between.
 
-    A kind that the API server does not serve counts as one without objects, and is asked for
-    again: CRDs come after Lockstep, or never.
+    A kind that is not served, or not to be read, is asked for again: CRDs and rights come later,
+    or never. Where it is `optional` it counts as one without objects until then.
     """
 
     cluster: Cluster
@@ -54,6 +67,8 @@ class Reflector:
     selection: Selection
     listed: Listed
     changed: Changed
+    pace: Pace = Pace()
+    optional: bool = False
     synced: threading.Event = field(default_factory=threading.Event)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -83,19 +98,28 @@ class Reflector:
             try:
                 self._follow(self._list())
             except GoneError as error:
-                self._restarted(logging.DEBUG, error)
-            except NotFoundError as error:
-                self.listed(())
-                self.synced.set()
-                self._back_off(logging.DEBUG if self._failures else logging.WARNING, error)
+                self._back_off(logging.DEBUG, error)
+            except (NotFoundError, ForbiddenError) as error:
+                self._do_without(error)
             except ClusterError as error:
                 self._back_off(logging.WARNING, error)
             except Exception as error:  # noqa: BLE001 - a dead thread would heal nothing any more
                 log.exception("a watch failed by a fault of Lockstep's own")
                 self._back_off(logging.DEBUG, error)
 
+    def _do_without(self, error: ClusterError) -> None:
+        """Wait for a kind that is not served, or not to be read; the reconcile says what it costs.
+
+        Where the kind is `optional`, one canary's mistake must not keep Lockstep from the others.
+        """
+        first = not self._failures
+        if self.optional and first:
+            self.listed(())
+            self.synced.set()
+        self._back_off(logging.WARNING if first else logging.DEBUG, error)
+
     def _list(self) -> str:
-        listing = self.cluster.list(self.selection, Deadline.after(_LIST_SECONDS))
+        listing = self.cluster.list(self.selection, Deadline.after(self.pace.list))
         self.listed(listing.items)
         self.synced.set()
         self.witness.heard(self.selection.kind.plural)
@@ -104,15 +128,28 @@ class Reflector:
     def _follow(self, version: str) -> None:
         """Watch from `version` on, one window after the other, until something breaks."""
         while not self._stopped.is_set():
-            with self.cluster.watch(self.selection, version, WINDOW, _SILENCE) as watch:
+            pace = self.pace
+            opened = self.cluster.watch(self.selection, version, pace.window, pace.silence)
+            with opened as watch:
                 self.witness.heard(self.selection.kind.plural)
                 self._use(watch)
-                for change, obj in watch:
-                    self.witness.heard(self.selection.kind.plural)
-                    version = text(obj, "metadata", "resourceVersion") or version
-                    if change is not Change.BOOKMARK:
-                        self.changed(change, obj)
+                version = self._hear(watch, version)
+
+    def _hear(self, watch: Watch, version: str) -> str:
+        """Pass on what a watch says until it ends; returns the version to go on from."""
+        start = time.monotonic()
+        try:
+            for change, obj in watch:
+                self.witness.heard(self.selection.kind.plural)
+                version = text(obj, "metadata", "resourceVersion") or version
+                if change is not Change.BOOKMARK:
+                    self.changed(change, obj)
+        finally:
+            if time.monotonic() - start > _LONG_ENOUGH:
                 self._failures = 0
+        if self._failures or time.monotonic() - start < self.pace.first_pause:
+            self._stopped.wait(self.pace.first_pause)  # a server that ends each watch at once
+        return version
 
     def _use(self, watch: Watch) -> None:
         """Let `stop` end the watch, also when it came just before."""
@@ -125,7 +162,7 @@ class Reflector:
         if self._stopped.is_set():
             return
         self._restarted(level, error)
-        longest = min(_LAST_PAUSE, _FIRST_PAUSE * 2**self._failures)
+        longest = min(self.pace.last_pause, self.pace.first_pause * 2**self._failures)
         self._failures = min(self._failures + 1, 10)
         self._stopped.wait(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 

@@ -14,6 +14,7 @@ from webhook.kinds import Name
 from webhook.logs import fields, log
 from webhook.metrics import Metrics
 from webhook.reasons import Reason
+from webhook.reconciler import WriteResult
 from webhook.routers import Reading
 from webhook.steps import Change, Steps
 from webhook.targets import Target
@@ -50,14 +51,14 @@ class Reporter:
     steps: Steps
     recorder: Recorder | None = None
 
-    def write(self, task: Task, view: View, write: Write, result: str) -> None:
-        """Tell how a write to a target ended: `ok`, `conflict` or `refused`."""
+    def write(self, task: Task, view: View, write: Write, result: WriteResult, error: str) -> None:
+        """Tell how a write to a target ended; `error` is why it failed."""
         name = write.target.name.name
-        self.metrics.writes.labels(write.target.mode.value, result).inc()
-        if result == "refused":
-            text = f"the API server refused to let ConfigMap {name} be written"
-            log.warning(text, extra=_write_fields(task, view, write))
-        elif result == "ok" and write.share != write.target.share:
+        self.metrics.writes.labels(write.target.mode.value, result.value).inc()
+        if result is WriteResult.FAILED:
+            extra = _write_fields(task, view, write, error)
+            log.warning(f"ConfigMap {name} could not be written", extra=extra)
+        elif result is WriteResult.OK and write.share != write.target.share:
             change = f"{write.target.share} % to {write.share} %"
             log.info(f"client share from {change}", extra=_write_fields(task, view, write))
             self._note(view, "ClientShareChanged", f"ConfigMap {name}: from {change}")
@@ -109,7 +110,9 @@ class Reporter:
             self.recorder.record(Note(view.canary, reason, message, warning))
 
 
-def _write_fields(task: Task, view: View, write: Write) -> dict[str, object]:
+def _write_fields(
+    task: Task, view: View, write: Write, error: str | None = None
+) -> dict[str, object]:
     return fields(
         namespace=task.ref.namespace,
         canary=task.ref.name,
@@ -121,6 +124,7 @@ def _write_fields(task: Task, view: View, write: Write) -> dict[str, object]:
         before=write.target.share,
         after=write.share,
         ceiling=write.ceiling.value if write.ceiling else None,
+        error=error,
     )
 
 

@@ -7,6 +7,7 @@ that a kubelet or Prometheus is answered even while every thread of gunicorn's w
 import os
 import socket
 import socketserver
+import struct
 import threading
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -29,6 +30,9 @@ _DRAIN_SECONDS = 10
 
 _KEEP_ALIVE_SECONDS = 95
 """Longer than the 90 s of Flagger's HTTP client and nginx's 60 s: they never send into a close."""
+
+_RECEIVE_TIMEOUT = struct.pack("ll", 5, 0)
+"""The kernel's `timeval`: seconds, microseconds."""
 
 _LOGGING = {
     "version": 1,
@@ -54,6 +58,8 @@ class _ReadServer(socketserver.ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
+    timeout = 10.0  # for a connection that says nothing; else each would keep a thread
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Probes and scrapes are no news."""
 
@@ -78,6 +84,9 @@ class _Site:
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
     def __init__(self, main: _Site, read: _Site, background: _Background) -> None:
+        # Accepted connections inherit it. gunicorn has no time limit for a request that stops in
+        # its middle, and a few dozen of them would keep every thread.
+        main.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT)
         self._main = main
         self._read = read
         self._background = background

@@ -8,6 +8,7 @@ from webhook.hooks import Hooks
 from webhook.index import Index
 from webhook.metrics import Metrics
 from webhook.reconciler import Reconciler
+from webhook.reflector import Pace
 from webhook.reporter import Reporter
 from webhook.settings import Settings
 from webhook.steps import Steps
@@ -38,7 +39,12 @@ class Service:
         self.recorder.stop()
 
 
-def build(settings: Settings, cluster: Cluster, metrics: Metrics) -> Service:
+def build(
+    settings: Settings,
+    cluster: Cluster,
+    metrics: Metrics,
+    pace: Pace = Pace(),  # noqa: B008
+) -> Service:
     """A service on a cluster, not yet started."""
     recorder = Recorder(cluster)
     # To observe is to write nothing, so no Events either.
@@ -53,5 +59,5 @@ def build(settings: Settings, cluster: Cluster, metrics: Metrics) -> Service:
     )
     index = Index()
     workers = Workers(reconciler, reporter, settings, index)
-    watcher = Watcher(cluster, metrics, settings, workers.changed, index)
+    watcher = Watcher(cluster, metrics, settings, workers.changed, index, pace)
     return Service(metrics, Hooks(reconciler, reporter, settings), watcher, workers, recorder)

@@ -51,9 +51,9 @@ def _level(text: str) -> str:
     return text.upper()
 
 
-def _setting(default: str, parse: Callable[[str], object], text: str) -> Any:
+def _setting(default: str, parse: Callable[[str], object], text: str, *, shown: bool = True) -> Any:
     metadata = {"default": default, "parse": parse, "text": text}
-    return field(default=parse(default), metadata=metadata)
+    return field(default=parse(default), metadata=metadata, repr=shown)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Settings:
     )
     resync: float = _setting("60s", _seconds, "How often every canary is looked at anyway.")
     hook_token: str = _setting(
-        "", str, "What `metadata.token` of every hook must be; empty: not checked."
+        "", str, "What `metadata.token` of every hook must be; empty: not checked.", shown=False
     )
     observe: bool = _setting("false", _flag, "Write nothing and refuse nothing; measure and log.")
     log_level: str = _setting("INFO", _level, "DEBUG, INFO, WARNING or ERROR.")
@@ -118,9 +118,15 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
             values[known[name].name] = known[name].metadata["parse"](environment[name])
         except ValueError as error:
             problems.append(f"{name}: {error}")
+    settings = Settings(**values)
+    if settings.flux_patience >= settings.hook_deadline:
+        problems.append(
+            "LOCKSTEP_FLUX_PATIENCE must be less than LOCKSTEP_HOOK_DEADLINE, "
+            "or no hook could write in Flux's place"
+        )
     if problems:
         raise SettingsError("; ".join(sorted(problems)))
-    return Settings(**values)
+    return settings
 
 
 def table() -> str:

@@ -11,8 +11,10 @@ from webhook.view import Event
 class Task:
     """One canary to bring in step, and what for.
 
-    `trigger` is a hook's name, `watch`, `resync` or `ceiling`. `waits_for_raise` is for the
-    gates, whose answer a raise that Flux still renders would change.
+    `trigger` is a hook's name, `watch`, `resync`, `ceiling` or `retry`. `waits_for_raise` is for
+    the gates, whose answer a raise that Flux still renders would change. Without
+    `waits_for_lowering` a run ends where it would wait for Flux, and a later one is told by
+    `lowering_since` (monotonic seconds) since when Flux is at it.
     """
 
     ref: Name
@@ -20,3 +22,5 @@ class Task:
     deadline: Deadline
     event: Event | None = None
     waits_for_raise: bool = False
+    waits_for_lowering: bool = True
+    lowering_since: float | None = None

@@ -19,11 +19,13 @@ from webhook.index import Index, parts
 from webhook.kinds import Kind, Name, Selection
 from webhook.logs import fields, log
 from webhook.metrics import Metrics
-from webhook.reflector import Reflector
+from webhook.reflector import Pace, Reflector
 from webhook.settings import Settings
 
 _JOIN_SECONDS = 2.0
 _CHECK_SECONDS = 2.0
+
+_REQUIRED = (kinds.CANARY, kinds.CONFIG_MAP)
 
 Trigger = Callable[[Name], None]
 
@@ -37,6 +39,7 @@ class Watcher:
     settings: Settings
     trigger: Trigger
     index: Index = field(default_factory=Index)
+    pace: Pace = Pace()
     _reflectors: dict[Kind, Reflector] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -58,6 +61,8 @@ class Watcher:
         """What has not been listed once; empty when everything has."""
         with self._lock:
             reflectors = list(self._reflectors.values())
+        if not reflectors:
+            return "not yet started"
         waiting = [str(it.selection) for it in reflectors if not it.synced.is_set()]
         return f"not yet listed: {', '.join(sorted(waiting))}" if waiting else ""
 
@@ -69,7 +74,15 @@ class Watcher:
         labels: str = "",
     ) -> None:
         selection = Selection(kind, self.settings.namespace, labels)
-        reflector = Reflector(self.cluster, self.metrics, selection, listed, changed)
+        reflector = Reflector(
+            self.cluster,
+            self.metrics,
+            selection,
+            listed,
+            changed,
+            pace=self.pace,
+            optional=kind not in _REQUIRED,
+        )
         with self._lock:
             self._reflectors[kind] = reflector
         reflector.start()
@@ -102,10 +115,11 @@ class Watcher:
         """Follow the kinds that canaries depend on, and no others: CRDs come and go with them."""
         wanted = self.index.kinds()
         with self._lock:
-            following = set(self._reflectors) - {kinds.CANARY, kinds.CONFIG_MAP}
+            following = set(self._reflectors).difference(_REQUIRED)
             unwanted = [self._reflectors.pop(kind) for kind in following - wanted]
         for reflector in unwanted:
             reflector.stop()
+            self.metrics.unheard(reflector.selection.kind.plural)
         for kind in wanted - following:
             self._follow(kind, self._parts_listed, partial(self._part_changed, kind))
 
@@ -130,7 +144,8 @@ class Watcher:
         for ref in self.index.put_owner(_name(obj), None if gone else _owner(obj)):
             self.trigger(ref)
         if gone:
-            self._warn_of_a_removed_label(_name(obj))
+            check = partial(self._warn_of_a_removed_label, _name(obj))
+            threading.Thread(target=check, daemon=True).start()  # the watch must not wait for it
 
     def _warn_of_a_removed_label(self, name: Name) -> None:
         """A watch by label shows a removed label as a deletion; only a read tells them apart."""

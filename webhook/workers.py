@@ -20,8 +20,11 @@ _THREADS = 16
 _RETRY = 1.0
 """Seconds until a canary is looked at again after the cluster could not be read."""
 
-_RETRY_UNKNOWN = 5.0
-"""The same where only its router or workload could not: that may be a lasting mistake."""
+_RETRY_LATER = 5.0
+"""The same where a part of it could not, or a write failed: that may be a lasting mistake."""
+
+_FLUX_PAUSE = 0.1
+"""Seconds between looks while Flux renders a lowering; no thread waits for it."""
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class Workers:
         self._stopped.set()
         self.queue.close()
         for thread in self._threads:
-            thread.join(self._seconds())
+            thread.join(self.settings.hook_deadline)
 
     def changed(self, ref: Name) -> None:
         """Say that something changed that concerns the canary."""
@@ -56,7 +59,9 @@ class Workers:
 
     def _resync(self) -> None:
         while not self._stopped.wait(self.settings.resync):
-            for ref in self.index.everyone():
+            everyone = self.index.everyone()
+            self.reporter.metrics.keep(everyone)
+            for ref in everyone:
                 self.queue.add(ref, "resync")
 
     def _work(self) -> None:
@@ -68,27 +73,32 @@ class Workers:
 
     def _reconcile(self, item: Item) -> None:
         start = time.monotonic()
-        task = Task(item.ref, item.trigger, Deadline(start + self._seconds()))
+        task = Task(
+            ref=item.ref,
+            trigger=item.trigger,
+            deadline=Deadline(start + self.settings.hook_deadline),
+            waits_for_lowering=False,
+            lowering_since=item.lowering_since,
+        )
         try:
             outcome = self.reconciler.reconcile(task)
             self.reporter.reconciled(task, outcome, time.monotonic() - start)
-            self._look_again(outcome)
+            self._look_again(item, outcome)
         except ClusterError as error:
             log.warning("a canary could not be reconciled", extra=_about(item, str(error)))
-            self.queue.add(item.ref, "retry", _RETRY)
+            self.queue.add(item.ref, "retry", _RETRY, item.lowering_since)
         except Exception:  # noqa: BLE001 - one canary must not take a worker from the others
             log.exception("a reconcile failed by a fault of Lockstep's own", extra=_about(item))
+            self.queue.add(item.ref, "retry", _RETRY_LATER)
 
-    def _look_again(self, outcome: Outcome) -> None:
-        decision = outcome.decision
+    def _look_again(self, item: Item, outcome: Outcome) -> None:
+        decision, ref = outcome.decision, item.ref
+        if outcome.lowering_since is not None:
+            self.queue.add(ref, item.trigger, _FLUX_PAUSE, outcome.lowering_since)
         if decision.wake is not None:
-            self.queue.add(outcome.view.ref, "ceiling", decision.wake)
-        if decision.desired is None:
-            self.queue.add(outcome.view.ref, "retry", _RETRY_UNKNOWN)
-
-    def _seconds(self) -> float:
-        """For how long one reconcile may run: through Flux's patience, and then to break it."""
-        return self.settings.flux_patience + self.settings.hook_deadline
+            self.queue.add(ref, "ceiling", decision.wake)
+        if decision.off and outcome.view.targets:
+            self.queue.add(ref, "retry", _RETRY_LATER)
 
 
 def _about(item: Item, error: str | None = None) -> dict[str, object]:

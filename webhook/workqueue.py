@@ -2,18 +2,22 @@
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from webhook.kinds import Name
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A canary to look at and what brought it there; `due` is of the monotonic clock."""
+    """A canary to look at and what brought it there.
+
+    `due`, and since when Flux has a lowering of it to render, are seconds of the monotonic clock.
+    """
 
     ref: Name
     trigger: str
     due: float
+    lowering_since: float | None = None
 
 
 @dataclass(slots=True)
@@ -29,14 +33,17 @@ class WorkQueue:
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closed: bool = False
 
-    def add(self, ref: Name, trigger: str, after: float = 0.0) -> None:
+    def add(
+        self, ref: Name, trigger: str, after: float = 0.0, lowering_since: float | None = None
+    ) -> None:
         """Have a worker take the canary, in `after` seconds at the earliest."""
-        item = Item(ref, trigger, time.monotonic() + after)
+        item = Item(ref, trigger, time.monotonic() + after, lowering_since)
         with self._changed:
-            waiting = self._waiting.get(ref)
-            if waiting is None or item.due < waiting.due:
-                self._waiting[ref] = item
-                self._changed.notify()
+            waiting = self._waiting.get(ref, item)
+            earliest = min(waiting, item, key=lambda it: it.due)
+            since = waiting.lowering_since or lowering_since
+            self._waiting[ref] = replace(earliest, lowering_since=since)
+            self._changed.notify()
 
     def take(self) -> Item | None:
         """The next canary, as soon as one is due; None once the queue is closed."""

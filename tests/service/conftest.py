@@ -22,6 +22,7 @@ from webhook.demo.store import Store
 from webhook.kinds import Kind, Name
 from webhook.logs import JsonFormatter
 from webhook.metrics import Metrics
+from webhook.reflector import Pace
 from webhook.service import Service, build
 from webhook.settings import Settings
 
@@ -111,7 +112,13 @@ def make_lab(lines: Lines) -> Iterator[MakeLab]:
     """A function from a store (a rollout at 25 % if not told) and settings to a lab."""
     opened: list[Callable[[], object]] = []
 
-    def make(store: Store | None = None, *, start: bool = False, **settings: Any) -> Lab:
+    def make(
+        store: Store | None = None,
+        *,
+        start: bool = False,
+        pace: Pace | None = None,
+        **settings: Any,
+    ) -> Lab:
         store = store or world.rollout()
         api = ApiServer(store)
         api.__enter__()
@@ -121,7 +128,7 @@ def make_lab(lines: Lines) -> Iterator[MakeLab]:
         metrics = Metrics()
         cluster = Cluster(configuration, metrics.api_error)
         opened.append(cluster.close)
-        service = build(Settings(**settings), cluster, metrics)
+        service = build(Settings(**settings), cluster, metrics, pace or Pace())
         if start:
             service.start()
             opened.append(service.stop)

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from tests import world
 from tests.service.conftest import Lines, wait_for
-from webhook import __version__, configs, kinds, reflector
+from webhook import __version__, kinds
 from webhook.app import read_app
 from webhook.cluster import Cluster
 from webhook.config_metrics import ConfigMetrics
@@ -27,6 +27,7 @@ from webhook.configs import SILENCE, Configs
 from webhook.demo.apiserver import ApiServer
 from webhook.demo.store import Store
 from webhook.kinds import Name
+from webhook.reflector import Pace
 from webhook.targets import LABEL, SERVE
 
 Json = dict[str, Any]
@@ -440,7 +441,7 @@ def test_a_watch_that_is_refused_falls_silent_and_says_so(endpoint: Endpoint) ->
 
 def test_a_lost_connection_is_survived_without_a_gap() -> None:
     """Contact is at most one read time-out old when the reflector notices and lists anew."""
-    assert reflector.WINDOW < reflector._SILENCE < configs.SILENCE - 2
+    assert Pace().window < Pace().silence < SILENCE - 2
 
 
 def test_one_namespace_is_watched_if_so_wished(make_endpoint: MakeEndpoint) -> None:

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -148,6 +149,20 @@ def test_probes_are_answered_while_every_hook_thread_waits(api: ApiServer, tmp_p
         api.resume()
         for hook in hooks:
             hook.join()
+
+
+def test_requests_that_stop_in_their_middle_do_not_keep_the_hooks(
+    api: ApiServer, tmp_path: Path
+) -> None:
+    with serving(api, tmp_path) as lockstep, ExitStack() as stack:
+        wait_for(lambda: lockstep.status(f"{lockstep.read_url}/readyz") == 200, 15)
+        address = urlsplit(lockstep.hooks_url)
+        head = b"POST /event HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 99\r\n"
+        for number in range(40):
+            stalled = socket.create_connection((address.hostname, address.port))
+            stack.enter_context(stalled)
+            stalled.sendall(head + (b"\r\n{" if number % 2 else b""))
+        assert lockstep.hook("confirm-promotion").status_code == 200
 
 
 WRONG = [

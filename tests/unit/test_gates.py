@@ -85,6 +85,13 @@ CASES: list[Case] = [
      NO, Reason.ROLLBACK_REQUESTED),
     (Hook.CONFIRM_ROLLOUT, "invalid Canary", outcome(at_rest(canary=INVALID)),
      NO, Reason.CANARY_INVALID),
+    (Hook.CONFIRM_ROLLOUT, "no targets counts before a hold", outcome(
+        at_rest(targets=(), brakes=Brakes(hold=True))), NO, Reason.NO_TARGETS),
+    (Hook.CONFIRM_ROLLOUT, "a hold counts before a rollback", outcome(
+        at_rest(brakes=Brakes(hold=True, rollback=True))), NO, Reason.HELD),
+    (Hook.CONFIRM_ROLLOUT, "a hold counts before being out of step", outcome(
+        at_rest(targets=(a_target(0), a_verify_target(25)), brakes=Brakes(hold=True))),
+     NO, Reason.HELD),
     (Hook.PRE_ROLLOUT, "in step", outcome(a_view()), YES, Reason.SYNCED),
     (Hook.PRE_ROLLOUT, "no targets", outcome(a_view(targets=())), NO, Reason.NO_TARGETS),
     (Hook.PRE_ROLLOUT, "a broken target", outcome(a_view(targets=(BROKEN,))),
@@ -124,6 +131,12 @@ CASES: list[Case] = [
         ("write refused", outcome(OFF, FULL), NO, Reason.WRITE_REFUSED),
         ("a refused write that did not matter", outcome(a_view(), FULL), YES, Reason.IN_STEP),
         ("rollback asked for", outcome(braked(rollback=True)), YES, Reason.IN_STEP),
+        ("an invalid cap counts before a ceiling", outcome(replace(
+            ANNOUNCED, canary=a_canary(brakes=Brakes(cap_error="cap is 'x'")))),
+         NO, Reason.BRAKE_INVALID),
+        ("a ceiling counts before being out of step", outcome(
+            a_view(targets=(a_target(0, ceiling=a_ceiling()), a_verify_target(25)))),
+         NO, Reason.CEILING_IN_FORCE),
         ("unknown", outcome(GONE), UNKNOWN, Reason.UNKNOWN_CANARY),
     ]],
     (Hook.ROLLBACK, "nobody asked", outcome(a_view()), NO, Reason.NO_ROLLBACK_REQUESTED),

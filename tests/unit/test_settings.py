@@ -14,7 +14,7 @@ VALID = [
     ("LOCKSTEP_HOOKS_BIND", "127.0.0.1:9", "hooks_bind", Bind("127.0.0.1", 9)),
     ("LOCKSTEP_HOOKS_BIND", ":8080", "hooks_bind", Bind("0.0.0.0", 8080)),
     ("LOCKSTEP_READ_BIND", "[::1]:8081", "read_bind", Bind("::1", 8081)),
-    ("LOCKSTEP_HOOK_DEADLINE", "500ms", "hook_deadline", 0.5),
+    ("LOCKSTEP_HOOK_DEADLINE", "2500ms", "hook_deadline", 2.5),
     ("LOCKSTEP_HOOK_DEADLINE", "4", "hook_deadline", 4.0),
     ("LOCKSTEP_FLUX_PATIENCE", "1.5", "flux_patience", 1.5),
     ("LOCKSTEP_RESYNC", "1m30s", "resync", 90.0),
@@ -56,6 +56,11 @@ def test_all_faults_are_told_at_once() -> None:
         assert variable in str(caught.value)
 
 
+def test_a_patience_that_outlasts_every_hook_is_a_mistake() -> None:
+    with pytest.raises(SettingsError, match="LOCKSTEP_FLUX_PATIENCE must be less than"):
+        settings.load({"LOCKSTEP_FLUX_PATIENCE": "3s"})
+
+
 def test_what_kubernetes_sets_for_a_service_named_lockstep_is_no_mistake() -> None:
     links = ("LOCKSTEP_SERVICE_HOST", "LOCKSTEP_SERVICE_PORT_HOOKS", "LOCKSTEP_PORT_80_TCP_ADDR")
     assert settings.load(dict.fromkeys(links, "10.0.0.1")) == Settings()
@@ -65,3 +70,4 @@ def test_the_token_is_never_shown() -> None:
     shown = settings.load({"LOCKSTEP_HOOK_TOKEN": "s3cret"}).masked()
     assert shown["LOCKSTEP_HOOK_TOKEN"] == "***"  # noqa: S105
     assert "s3cret" not in str(shown)
+    assert "s3cret" not in repr(settings.load({"LOCKSTEP_HOOK_TOKEN": "s3cret"}))

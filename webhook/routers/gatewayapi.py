@@ -38,7 +38,7 @@ def _sticky(rule: Object, canary: Canary) -> bool:
 
 
 def _unsettled(route: Object) -> str:
-    """What is missing until every gateway that reports has accepted this generation."""
+    """What is missing until all that report have seen this generation and one accepts it."""
     generation = number(route, "metadata", "generation")
     accepted = [
         condition
