@@ -25,6 +25,6 @@ ENV PATH=/opt/lockstep/bin:$PATH \
     PYTHONUNBUFFERED=1
 # A number, so that Kubernetes can check runAsNonRoot.
 USER 65532:65532
-EXPOSE 8080 8081
+EXPOSE 8080 8081 8082
 ENTRYPOINT ["lockstep"]
 CMD ["serve"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Protocol
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import (
@@ -13,11 +14,17 @@ from werkzeug.exceptions import (
 
 from webhook.gates import Hook
 from webhook.hooks import Hooks, Reply, RequestError
-from webhook.metrics import Metrics
 from webhook.payload import LARGEST_BODY
 from webhook.reasons import Reason
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Exposition(Protocol):
+    """The metrics of whichever process this is."""
+
+    def text(self) -> bytes:
+        """The exposition in Prometheus' text format."""
 
 
 def hooks_app(hooks: Hooks) -> Flask:
@@ -37,7 +44,7 @@ def hooks_app(hooks: Hooks) -> Flask:
     return app
 
 
-def read_app(metrics: Metrics, ready: Callable[[], str]) -> Flask:
+def read_app(metrics: Exposition, ready: Callable[[], str]) -> Flask:
     """What kubelets and Prometheus call: GET; `ready` says what is still missing."""
     app = Flask("lockstep-read", static_folder=None)
 

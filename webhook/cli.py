@@ -1,16 +1,18 @@
-"""The command line: `lockstep serve`, `lockstep demo`."""
+"""The command line: `lockstep serve`, `lockstep serve-config`, `lockstep demo`."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from webhook import __version__, logs, settings
 from webhook.cluster import ConfigurationError, connect
+from webhook.config_metrics import ConfigMetrics
+from webhook.configs import Configs
 from webhook.metrics import Metrics
-from webhook.server import serve
+from webhook.server import serve, serve_config
 from webhook.service import build
-from webhook.settings import SettingsError
+from webhook.settings import Settings, SettingsError
 
 _USAGE = 2
 
@@ -34,20 +36,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    _add_serve(commands)
+    _add_server(commands, "serve", "answer Flagger's hooks", _serve)
+    _add_server(commands, "serve-config", "answer browsers' requests for config", _serve_config)
     _add_demo(commands)
     return parser
 
 
-def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_server(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    purpose: str,
+    run: Callable[[argparse.Namespace], int],
+) -> None:
     command = commands.add_parser(
-        "serve",
-        help="answer Flagger's hooks",
-        description="Answer Flagger's hooks. Settings come from the environment:",
+        name,
+        help=purpose,
+        description=f"{purpose.capitalize()}. Settings come from the environment:",
         epilog=settings.table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.set_defaults(run=_serve)
+    command.set_defaults(run=run)
 
 
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -79,10 +87,23 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _serve(_options: argparse.Namespace) -> int:
+    chosen = _settings()
+    metrics = Metrics()
+    serve(build(chosen, connect(metrics.api_error), metrics), chosen)
+    return 0
+
+
+def _serve_config(_options: argparse.Namespace) -> int:
+    chosen = _settings()
+    metrics = ConfigMetrics()
+    # Each failed request of a watch is a restart of it, and counted as one.
+    cluster = connect(lambda _verb: None)
+    serve_config(Configs(cluster, metrics, chosen.namespace), metrics, chosen)
+    return 0
+
+
+def _settings() -> Settings:
     chosen = settings.load()
     logs.configure(chosen.log_level)
-    metrics = Metrics()
-    cluster = connect(metrics.api_error)
     logs.log.debug("starting", extra=logs.fields(version=__version__, **chosen.masked()))
-    serve(build(chosen, cluster, metrics), chosen)
-    return 0
+    return chosen

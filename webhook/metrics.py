@@ -97,6 +97,10 @@ class Metrics:
         """Note that a watch is alive."""
         self.watch_contact.labels(resource).set(time.time())
 
+    def restarted(self, resource: str) -> None:
+        """Count a watch that broke."""
+        self.watch_restarts.labels(resource).inc()
+
     def set_ceiling(self, ref: Name, value: int | None) -> None:
         """Set the ceiling in force; None takes its series away."""
         if value is None:

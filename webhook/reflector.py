@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from webhook.apiwatch import Change, Watch
 from webhook.cluster import Cluster
@@ -18,7 +19,6 @@ from webhook.errors import ClusterError, ForbiddenError, GoneError, NotFoundErro
 from webhook.fields import Object, text
 from webhook.kinds import Selection
 from webhook.logs import fields, log
-from webhook.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,16 @@ Listed = Callable[[tuple[Object, ...]], None]
 Changed = Callable[[Change, Object], None]
 
 
+class Witness(Protocol):
+    """Who is told how a watch fares; `resource` is the plural of its kind."""
+
+    def heard(self, resource: str) -> None:
+        """The API server has just said something, if only that there is nothing new."""
+
+    def restarted(self, resource: str) -> None:
+        """The watch broke."""
+
+
 @dataclass(slots=True)
 class Reflector:
     """A thread that tells `listed` all objects now and then, and `changed` each change between.
@@ -53,7 +63,7 @@ class Reflector:
     """
 
     cluster: Cluster
-    metrics: Metrics
+    witness: Witness
     selection: Selection
     listed: Listed
     changed: Changed
@@ -112,7 +122,7 @@ class Reflector:
         listing = self.cluster.list(self.selection, Deadline.after(self.pace.list))
         self.listed(listing.items)
         self.synced.set()
-        self.metrics.heard(self.selection.kind.plural)
+        self.witness.heard(self.selection.kind.plural)
         return listing.version
 
     def _follow(self, version: str) -> None:
@@ -121,7 +131,7 @@ class Reflector:
             pace = self.pace
             opened = self.cluster.watch(self.selection, version, pace.window, pace.silence)
             with opened as watch:
-                self.metrics.heard(self.selection.kind.plural)
+                self.witness.heard(self.selection.kind.plural)
                 self._use(watch)
                 version = self._hear(watch, version)
 
@@ -130,7 +140,7 @@ class Reflector:
         start = time.monotonic()
         try:
             for change, obj in watch:
-                self.metrics.heard(self.selection.kind.plural)
+                self.witness.heard(self.selection.kind.plural)
                 version = text(obj, "metadata", "resourceVersion") or version
                 if change is not Change.BOOKMARK:
                     self.changed(change, obj)
@@ -157,6 +167,6 @@ class Reflector:
         self._stopped.wait(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 
     def _restarted(self, level: int, error: Exception) -> None:
-        self.metrics.watch_restarts.labels(self.selection.kind.plural).inc()
+        self.witness.restarted(self.selection.kind.plural)
         message = f"the watch of {self.selection} starts over"
         log.log(level, message, extra=fields(error=str(error)))

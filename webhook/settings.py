@@ -64,6 +64,9 @@ class Settings:
     read_bind: Bind = _setting(
         "0.0.0.0:8081", _bind, "Where `/healthz`, `/readyz` and `/metrics` are served."
     )
+    config_bind: Bind = _setting(
+        "0.0.0.0:8082", _bind, "Where `serve-config` answers browsers (through nginx)."
+    )
     namespace: str = _setting(
         "", str, "The one namespace to watch, like Flagger's `-namespace`; empty: all."
     )

@@ -24,6 +24,8 @@ LABEL = "lockstep/canary"
 MODE = "lockstep/mode"
 KEY = "lockstep/key"
 CEILING = "lockstep/ceiling"
+SERVE = "lockstep/serve"
+"""Labelled so (`true`), a ConfigMap of no Canary is served to browsers."""
 NUMBER = "CANARY_PERCENTAGE"
 RELEASE = "CANARY_RELEASE"
 

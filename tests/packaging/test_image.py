@@ -92,7 +92,7 @@ def test_the_demo_says_which_extra_it_needs(installed: Path, closed: Path) -> No
     assert "lockstep-webhook[demo]" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["serve"])
+@pytest.mark.parametrize("command", ["serve", "serve-config"])
 def test_a_command_runs_unprivileged_on_a_read_only_directory(
     installed: Path, closed: Path, tmp_path: Path, command: str
 ) -> None:
@@ -102,7 +102,8 @@ def test_a_command_runs_unprivileged_on_a_read_only_directory(
         lockstep = Process(
             api,
             readable,
-            command=[str(installed / "bin" / "lockstep"), command],
+            command,
+            program=[str(installed / "bin" / "lockstep")],
             cwd=closed,
             user=user(),
             variables={"HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},

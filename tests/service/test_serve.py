@@ -29,14 +29,15 @@ def free_port() -> int:
 
 
 class Process:
-    """A running `lockstep serve` and how to talk to it."""
+    """A running `lockstep serve`, or another command, and how to talk to it."""
 
     def __init__(
         self,
         api: ApiServer,
         folder: Path,
+        command: str = "serve",
         *,
-        command: Sequence[str] = (sys.executable, "-m", "webhook", "serve"),
+        program: Sequence[str] = (sys.executable, "-m", "webhook"),
         cwd: Path | None = None,
         user: int | None = None,
         variables: Mapping[str, str] | None = None,
@@ -52,17 +53,18 @@ class Process:
             "users": [{"name": "lab", "user": {}}],
         }
         (folder / "kubeconfig").write_text(yaml.safe_dump(config))
-        hooks, read = free_port(), free_port()
+        hooks, read, self.config_port = free_port(), free_port(), free_port()
         self.hooks_url, self.read_url = f"http://127.0.0.1:{hooks}", f"http://127.0.0.1:{read}"
         environment = {
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(folder / "kubeconfig"),
             "LOCKSTEP_HOOKS_BIND": f"127.0.0.1:{hooks}",
             "LOCKSTEP_READ_BIND": f"127.0.0.1:{read}",
+            "LOCKSTEP_CONFIG_BIND": f"127.0.0.1:{self.config_port}",
         }
         self.output = (folder / "output").open("w+")
         self.process = subprocess.Popen(
-            command,
+            [*program, command],
             cwd=cwd,
             user=user,
             env=environment | dict(variables or {}),
@@ -94,8 +96,10 @@ class Process:
 
 
 @contextmanager
-def serving(api: ApiServer, folder: Path, **variables: str) -> Iterator[Process]:
-    process = Process(api, folder, variables=variables)
+def serving(
+    api: ApiServer, folder: Path, command: str = "serve", **variables: str
+) -> Iterator[Process]:
+    process = Process(api, folder, command, variables=variables)
     try:
         yield process
     finally:

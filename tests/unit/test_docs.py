@@ -3,7 +3,8 @@ from pathlib import Path
 
 import yaml
 
-from webhook import duration, settings
+from webhook import config_server, duration, settings
+from webhook.config_metrics import ConfigMetrics
 from webhook.gates import Hook
 from webhook.reasons import Reason
 from webhook.settings import Settings
@@ -12,6 +13,7 @@ from webhook.steps import Change
 ROOT = Path(__file__).parents[2]
 REASONS = (ROOT / "docs/reasons.md").read_text()
 SETTINGS = (ROOT / "docs/settings.md").read_text()
+CONFIG = (ROOT / "docs/config-endpoint.md").read_text()
 STATUSES = {"200", "400", "401", "403", "404", "405", "413", "415", "503"}
 CLIENT_SHARE_CHANGED = "ClientShareChanged"
 
@@ -71,3 +73,28 @@ def test_each_example_hook_is_sent_to_its_own_path_of_the_service() -> None:
 def test_flagger_waits_longer_than_a_hook_may_take() -> None:
     for hook, webhook in example_hooks().items():
         assert duration.seconds(webhook["timeout"]) > Settings().hook_deadline, hook
+
+
+def test_the_reasons_that_browsers_get_are_documented() -> None:
+    documented = re.findall(r"^\| \d{3} \| `(\w+)` ", CONFIG, re.MULTILINE)
+    used = re.findall(r"Reason\.([A-Z_]+)", Path(config_server.__file__).read_text())
+    assert sorted(documented) == sorted({Reason[name].value for name in used})
+
+
+def test_the_metrics_of_the_config_endpoint_are_documented() -> None:
+    metrics = ConfigMetrics()
+    metrics.answered(200)
+    metrics.heard("canary")
+    metrics.restarted("canary")
+    samples = [sample for family in metrics.registry.collect() for sample in family.samples]
+    documented = set(re.findall(r"`(lockstep_config_\w+)\{(\w+)\}`", CONFIG))
+    assert documented == {(it.name, *it.labels) for it in samples}
+
+
+def test_the_nginx_shown_asks_for_what_the_manifests_serve() -> None:
+    documents = yaml.safe_load_all((ROOT / "manifests/base/config-endpoint.yaml").read_text())
+    (service,) = (it["metadata"]["name"] for it in documents if it["kind"] == "Service")
+    assert f"set $lockstep {service}.lockstep-system.svc." in CONFIG
+    target = yaml.safe_load((ROOT / "manifests/app/settings/canary-settings.yaml").read_text())
+    name = target["metadata"]["name"]
+    assert f"proxy_pass http://$lockstep/config/shop/{name}.json;" in CONFIG

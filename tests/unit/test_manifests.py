@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from webhook import canary as canaries
-from webhook import kinds, routers, server, targets
+from webhook import cli, kinds, routers, server, targets
 from webhook.canary import MeshDefaults
 from webhook.settings import Settings
 from webhook.targets import Mode, Target
@@ -20,6 +20,10 @@ FILES = sorted(file for folder in ("flagger", "manifests") for file in (ROOT / f
 YAML = [file for file in FILES if file.suffix in (".yaml", ".yml")]
 KUSTOMIZATIONS = [file.parent for file in YAML if file.name == "kustomization.yaml"]
 Object = dict[str, Any]
+
+SERVE, CONFIG = "lockstep", "lockstep-config"
+PROCESSES = [SERVE, CONFIG]
+"""The two Deployments, named as everything of theirs is."""
 
 FOLLOWED = {"get", "list", "watch"}
 READ = {
@@ -32,6 +36,9 @@ READ = {
     kinds.INGRESS: FOLLOWED,
 }
 """What a reconcile gets (gather), and what the watcher lists and watches."""
+
+BROWSERS_READ = {kinds.CONFIG_MAP: {"list", "watch"}}
+"""What serve-config follows; it never gets a single object."""
 
 WRITTEN = {kinds.EVENT: {"create", "patch"}}
 """An Event is created, and patched where it is there already; it is never read."""
@@ -64,8 +71,12 @@ def granted(rules: list[Object]) -> dict[tuple[str, str], set[str]]:
     return verbs
 
 
-def container() -> Object:
-    (found,) = one("Deployment", "manifests/base")["spec"]["template"]["spec"]["containers"]
+def base(kind: str, name: str = SERVE) -> Object:
+    return one(kind, "manifests/base", name)
+
+
+def container(name: str = SERVE) -> Object:
+    (found,) = base("Deployment", name)["spec"]["template"]["spec"]["containers"]
     assert isinstance(found, dict)
     return found
 
@@ -104,15 +115,20 @@ def test_kustomize_renders(folder: Path) -> None:
         ["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    rendered = {it["metadata"]["name"] for it in yaml.safe_load_all(done.stdout)}
+    rendered = {(it["kind"], it["metadata"]["name"]) for it in yaml.safe_load_all(done.stdout)}
     resources = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
     written = [it for name in resources for it in yaml.safe_load_all((folder / name).read_text())]
-    assert rendered == {it["metadata"]["name"] for it in written}
+    assert rendered == {(it["kind"], it["metadata"]["name"]) for it in written}
 
 
 def test_the_service_may_do_what_the_code_does_and_no_more() -> None:
     used = {(kind.group, kind.plural): verbs for kind, verbs in (READ | WRITTEN).items()}
-    assert granted(one("ClusterRole", "manifests/base")["rules"]) == used
+    assert granted(base("ClusterRole")["rules"]) == used
+
+
+def test_what_browsers_reach_may_follow_configmaps_and_nothing_else() -> None:
+    used = {(kind.group, kind.plural): verbs for kind, verbs in BROWSERS_READ.items()}
+    assert granted(base("ClusterRole", CONFIG)["rules"]) == used
 
 
 def test_every_router_and_workload_that_the_code_knows_may_be_read() -> None:
@@ -143,52 +159,119 @@ def test_no_role_holds_a_wildcard() -> None:
             assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
 
 
-def test_both_bindings_are_for_the_account_that_the_pods_run_as() -> None:
-    account = one("Deployment", "manifests/base")["spec"]["template"]["spec"]["serviceAccountName"]
-    subject = {"kind": "ServiceAccount", "name": account, "namespace": "lockstep-system"}
-    assert one("ServiceAccount", "manifests/base")["metadata"]["name"] == account
+@pytest.mark.parametrize("name", PROCESSES)
+def test_the_pods_run_as_an_account_of_their_own(name: str) -> None:
+    assert base("Deployment", name)["spec"]["template"]["spec"]["serviceAccountName"] == name
+    assert base("ServiceAccount", name)["metadata"]["name"] == name
     assert one("Namespace", "manifests/base")["metadata"]["name"] == "lockstep-system"
-    for kind, folder in (
-        ("ClusterRoleBinding", "manifests/base"),
-        ("RoleBinding", "manifests/app"),
-    ):
-        assert one(kind, folder)["subjects"] == [subject]
+    binding = base("ClusterRoleBinding", name)
+    assert binding["roleRef"]["name"] == name
+    assert binding["subjects"] == [subject(name)]
 
 
-def test_the_ports_are_those_of_the_settings() -> None:
-    ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
-    defaults = Settings()
-    assert ports == {"hooks": defaults.hooks_bind.port, "read": defaults.read_bind.port}
-    service = {
-        it["targetPort"]: it["port"] for it in one("Service", "manifests/base")["spec"]["ports"]
-    }
-    assert service == {"hooks": 80, "read": defaults.read_bind.port}
-    policy = one("NetworkPolicy", "manifests/base")["spec"]["ingress"]
-    assert [port["port"] for rule in policy for port in rule["ports"]] == ["hooks", "read"]
+def subject(account: str) -> Object:
+    return {"kind": "ServiceAccount", "name": account, "namespace": "lockstep-system"}
 
 
-def test_the_probes_and_the_scrape_are_of_the_read_only_port() -> None:
-    assert container()["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "read"}
-    assert container()["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "read"}
-    template = one("Deployment", "manifests/base")["spec"]["template"]
-    scraped = template["metadata"]["annotations"]["prometheus.io/port"]
-    assert scraped == str(Settings().read_bind.port)
+def test_only_the_account_that_writes_is_bound_in_the_applications_namespace() -> None:
+    assert one("RoleBinding", "manifests/app")["subjects"] == [subject(SERVE)]
+    bound = [it["subjects"] for it in objects() if it["kind"].endswith("Binding")]
+    assert bound.count([subject(CONFIG)]) == 1
 
 
-def test_the_pod_passes_the_restricted_standard() -> None:
-    pod = one("Deployment", "manifests/base")["spec"]["template"]["spec"]["securityContext"]
+@pytest.mark.parametrize(("name", "command"), [(SERVE, "serve"), (CONFIG, "serve-config")])
+def test_the_commands_exist(name: str, command: str) -> None:
+    assert container(name)["args"] == [command]
+    assert callable(cli._parser().parse_args([command]).run)
+
+
+READ_PORT = Settings().read_bind.port
+PORTS = [
+    (SERVE, {"hooks": Settings().hooks_bind.port, "read": READ_PORT}),
+    (CONFIG, {"config": Settings().config_bind.port, "read": READ_PORT}),
+]
+
+
+@pytest.mark.parametrize(("name", "defaults"), PORTS)
+def test_the_ports_are_those_of_the_settings(name: str, defaults: dict[str, int]) -> None:
+    ports = {port["name"]: port["containerPort"] for port in container(name)["ports"]}
+    assert ports == defaults
+    policy = base("NetworkPolicy", name)["spec"]["ingress"]
+    assert [port["port"] for rule in policy for port in rule["ports"]] == list(defaults)
+
+
+SERVICES = [(SERVE, {"hooks": 80, "read": READ_PORT}), (CONFIG, {"config": 80})]
+
+
+@pytest.mark.parametrize(("name", "ports"), SERVICES)
+def test_each_service_leads_to_its_own_port(name: str, ports: dict[str, int]) -> None:
+    service = {it["targetPort"]: it["port"] for it in base("Service", name)["spec"]["ports"]}
+    assert service == ports
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_everything_selects_the_pods_of_its_own_deployment(name: str) -> None:
+    """A Service that took both would send browsers to the hooks."""
+    pods = {"app.kubernetes.io/name": name}
+    spec = base("Deployment", name)["spec"]
+    assert spec["template"]["metadata"]["labels"] == pods
+    (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
+    budget, policy = base("PodDisruptionBudget", name)["spec"], base("NetworkPolicy", name)["spec"]
+    for it in (spec["selector"], spread["labelSelector"], budget["selector"]):
+        assert it == {"matchLabels": pods}
+    assert policy["podSelector"] == {"matchLabels": pods}
+    assert base("Service", name)["spec"]["selector"] == pods
+
+
+def test_a_frontend_of_the_example_may_ask_for_its_config() -> None:
+    callers, _scrapes = base("NetworkPolicy", CONFIG)["spec"]["ingress"]
+    (namespaces,) = callers["from"][0]["namespaceSelector"]["matchExpressions"]
+    app = yaml.safe_load((ROOT / "manifests/app/kustomization.yaml").read_text())["namespace"]
+    assert (namespaces["key"], namespaces["operator"]) == ("kubernetes.io/metadata.name", "In")
+    assert app in namespaces["values"]
+    assert callers["from"][0].keys() == {"namespaceSelector"}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_one_of_two_replicas_always_runs(name: str) -> None:
+    assert base("Deployment", name)["spec"]["replicas"] == 2
+    assert base("Deployment", name)["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert base("PodDisruptionBudget", name)["spec"]["minAvailable"] == 1
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_the_probes_and_the_scrape_are_of_the_read_only_port(name: str) -> None:
+    assert container(name)["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "read"}
+    assert container(name)["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "read"}
+    template = base("Deployment", name)["spec"]["template"]
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == str(READ_PORT)
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_the_pod_passes_the_restricted_standard(name: str) -> None:
+    pod = base("Deployment", name)["spec"]["template"]["spec"]["securityContext"]
     assert pod == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    assert container()["securityContext"] == {
+    assert container(name)["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
 
 
-def test_a_pod_outlives_its_last_hook() -> None:
-    pod = one("Deployment", "manifests/base")["spec"]["template"]["spec"]
-    leaving = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_pod_outlives_its_last_request(name: str) -> None:
+    pod = base("Deployment", name)["spec"]["template"]["spec"]
+    leaving = container(name)["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] > leaving + server._DRAIN_SECONDS
+
+
+def test_both_commands_are_one_image() -> None:
+    assert container(SERVE)["image"] == container(CONFIG)["image"]
+    exposed = re.search(r"^EXPOSE (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert exposed
+    assert {int(port) for port in exposed[1].split()} == {
+        port for _, ports in PORTS for port in ports.values()
+    }
 
 
 def test_the_example_configmaps_are_targets_of_the_example_canary() -> None:
