@@ -20,7 +20,8 @@ from webhook.kinds import Kind, Name
 SCALE_TO_ZERO = "flagger.app/scale-to-zero"
 """The node selector with which Flagger scales a DaemonSet to zero."""
 
-_WORKLOADS = {kind.kind: kind for kind in (kinds.DEPLOYMENT, kinds.DAEMON_SET)}
+WORKLOADS = (kinds.DEPLOYMENT, kinds.DAEMON_SET, kinds.SERVICE, kinds.KNATIVE_SERVICE)
+"""What Flagger can release."""
 
 
 class Phase(StrEnum):
@@ -84,6 +85,7 @@ class Canary:
     deleting: bool = False
     ingress: str = ""
     ingress_prefix: str = MeshDefaults.ingress_prefix
+    route: str = ""
     ab_test: bool = False
     cookies: tuple[str, ...] = ()
     interval: float = 60.0
@@ -120,13 +122,14 @@ def parse(obj: Object, mesh: MeshDefaults) -> Canary:
         ref=ref,
         apex=text(obj, "spec", "service", "name") or target,
         target=Name(ref.namespace, target),
-        target_kind=_workload_kind(required_text(obj, "spec", "targetRef", "kind")),
+        target_kind=_workload_kind(obj),
         provider=text(obj, "spec", "provider") or mesh.provider,
         uid=text(obj, "metadata", "uid") or "",
         phase=Phase(text(obj, "status", "phase") or ""),
         deleting=find(obj, "metadata", "deletionTimestamp") is not None,
         ingress=text(obj, "spec", "ingressRef", "name") or "",
         ingress_prefix=mesh.ingress_prefix,
+        route=text(obj, "spec", "routeRef", "name") or "",
         ab_test=any(True for _ in objects(analysis, "match")),
         cookies=_cookies(analysis),
         interval=_interval(text(analysis, "interval")),
@@ -140,21 +143,28 @@ def running(kind: Kind, workload: Object | None) -> bool:
     """Whether the canary workload may have pods; a missing one (None) has none.
 
     Flagger sets a Deployment's `spec.replicas` to 0, and a DaemonSet's node selector to one
-    that no node has.
+    that no node has. A Service, core or Knative's, it never scales (its `ScaleToZero` does
+    nothing for both), so the canary answers for as long as there is one.
     """
     if workload is None:
         return False
     if kind == kinds.DAEMON_SET:
         selector = strings(workload, "spec", "template", "spec", "nodeSelector")
         return SCALE_TO_ZERO not in selector
-    return find(workload, "spec", "replicas") != 0
+    return kind != kinds.DEPLOYMENT or find(workload, "spec", "replicas") != 0
 
 
-def _workload_kind(name: str) -> Kind:
-    if name not in _WORKLOADS:
-        known = " or ".join(_WORKLOADS)
-        raise FieldError(f"spec.targetRef.kind is {name}; Lockstep knows {known}")
-    return _WORKLOADS[name]
+def _workload_kind(obj: Object) -> Kind:
+    """The kind as Flagger tells it: by its name alone, but for the two that are Services."""
+    name = required_text(obj, "spec", "targetRef", "kind")
+    if name == kinds.KNATIVE_SERVICE.kind:
+        version = text(obj, "spec", "targetRef", "apiVersion")
+        knative = version == kinds.KNATIVE_SERVICE.api_version
+        return kinds.KNATIVE_SERVICE if knative else kinds.SERVICE
+    known = {kind.kind: kind for kind in WORKLOADS}
+    if name not in known:
+        raise FieldError(f"spec.targetRef.kind is {name}; Lockstep knows {', '.join(known)}")
+    return known[name]
 
 
 def _cookies(analysis: object) -> tuple[str, ...]:

@@ -60,6 +60,18 @@ def number(obj: object, *path: str) -> int | None:
     raise FieldError(f"{'.'.join(path)} is {value!r}, not a whole number")
 
 
+def required_number(obj: object, *path: str) -> int:
+    """The whole number at `path`.
+
+    Raises:
+        FieldError: it is absent, or something else is there.
+    """
+    value = number(obj, *path)
+    if value is None:
+        raise FieldError(f"{'.'.join(path)} is missing")
+    return value
+
+
 def epoch(rfc3339: str) -> float:
     """Seconds since the epoch at a time as Kubernetes writes it, which has an offset.
 

@@ -6,13 +6,16 @@ from urllib.parse import quote
 
 @dataclass(frozen=True, slots=True, order=True)
 class Name:
-    """A namespaced name; also what identifies a canary everywhere in Lockstep."""
+    """A name; also what identifies a canary everywhere in Lockstep.
+
+    `namespace` is empty for an object of a kind that is cluster-scoped.
+    """
 
     namespace: str
     name: str
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +68,14 @@ INGRESS = Kind("networking.k8s.io", "v1", "Ingress", "ingresses")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 HTTP_ROUTE_BETA = Kind("gateway.networking.k8s.io", "v1beta1", "HTTPRoute", "httproutes")
 VIRTUAL_SERVICE = Kind("networking.istio.io", "v1beta1", "VirtualService", "virtualservices")
+TRAEFIK_SERVICE = Kind("traefik.io", "v1alpha1", "TraefikService", "traefikservices")
+HTTP_PROXY = Kind("projectcontour.io", "v1", "HTTPProxy", "httpproxies")
+APISIX_ROUTE = Kind("apisix.apache.org", "v2", "ApisixRoute", "apisixroutes")
+TRAFFIC_ROUTE = Kind("kuma.io", "v1alpha1", "TrafficRoute", "trafficroutes", namespaced=False)
+ROUTE_TABLE = Kind("gateway.solo.io", "v1", "RouteTable", "routetables")
+TRAFFIC_SPLIT_1 = Kind("split.smi-spec.io", "v1alpha1", "TrafficSplit", "trafficsplits")
+TRAFFIC_SPLIT_2 = Kind("split.smi-spec.io", "v1alpha2", "TrafficSplit", "trafficsplits")
+TRAFFIC_SPLIT_3 = Kind("split.smi-spec.io", "v1alpha3", "TrafficSplit", "trafficsplits")
+APPMESH_ROUTER = Kind("appmesh.k8s.aws", "v1beta2", "VirtualRouter", "virtualrouters")
+APPMESH_SERVICE = Kind("appmesh.k8s.aws", "v1beta1", "VirtualService", "virtualservices")
+KNATIVE_SERVICE = Kind("serving.knative.dev", "v1", "Service", "services")

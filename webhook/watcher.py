@@ -14,7 +14,7 @@ from webhook.apiwatch import Change
 from webhook.cluster import Cluster
 from webhook.deadline import Deadline
 from webhook.errors import ClusterError
-from webhook.fields import FieldError, Object, required_text, strings
+from webhook.fields import FieldError, Object, required_text, strings, text
 from webhook.index import Index, parts
 from webhook.kinds import Kind, Name, Selection
 from webhook.logs import fields, log
@@ -73,7 +73,8 @@ class Watcher:
         changed: Callable[[Change, Object], None],
         labels: str = "",
     ) -> None:
-        selection = Selection(kind, self.settings.namespace, labels)
+        namespace = self.settings.namespace if kind.namespaced else ""
+        selection = Selection(kind, namespace, labels)
         reflector = Reflector(
             self.cluster,
             self.metrics,
@@ -161,7 +162,9 @@ class Watcher:
 
 
 def _name(obj: Object) -> Name:
-    return Name(required_text(obj, "metadata", "namespace"), required_text(obj, "metadata", "name"))
+    """The object's name; without a namespace where its kind is cluster-scoped."""
+    namespace = text(obj, "metadata", "namespace") or ""
+    return Name(namespace, required_text(obj, "metadata", "name"))
 
 
 def _owner(obj: Object) -> Name | None:

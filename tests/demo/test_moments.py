@@ -93,7 +93,7 @@ def test_a_target_that_does_not_parse_has_no_share(store: Store) -> None:
     assert last(store).client is None
 
 
-@pytest.mark.parametrize("provider", ["traefik", "istio"])
+@pytest.mark.parametrize("provider", ["apisix", "istio"])
 def test_a_router_that_cannot_be_read_has_an_unknown_share(store: Store, provider: str) -> None:
     store.put(named(kinds.VIRTUAL_SERVICE, spec={"http": []}))
     store.put(canary(provider=provider))

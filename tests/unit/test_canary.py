@@ -140,6 +140,7 @@ def test_a_canary_is_read_with_all_its_fields() -> None:
             "provider": "nginx",
             "targetRef": {"kind": "DaemonSet", "name": "web"},
             "ingressRef": {"name": "edge"},
+            "routeRef": {"name": "front"},
             "service": {"name": "www"},
             "analysis": {
                 "interval": "1m30s",
@@ -163,6 +164,7 @@ def test_a_canary_is_read_with_all_its_fields() -> None:
         deleting=True,
         ingress="edge",
         ingress_prefix="example.com",
+        route="front",
         cookies=("c", "p"),
         interval=90,
         last_applied_spec="5d4f",
@@ -176,6 +178,28 @@ def test_a_canary_is_read_with_all_its_fields() -> None:
 )
 def test_the_apex_is_the_service_named_else_the_target(name: str | None, apex: str) -> None:
     assert parsed(name, "spec", "service", "name").apex == apex
+
+
+@pytest.mark.parametrize(
+    ("api_version", "name", "kind"),
+    [
+        ("apps/v1", "Deployment", kinds.DEPLOYMENT),
+        ("apps/v1", "DaemonSet", kinds.DAEMON_SET),
+        ("v1", "Service", kinds.SERVICE),
+        ("serving.knative.dev/v1", "Service", kinds.KNATIVE_SERVICE),
+        # Flagger looks at the kind alone, and for Knative's at exactly this version
+        ("serving.knative.dev/v1beta1", "Service", kinds.SERVICE),
+        ("core/v1", "Service", kinds.SERVICE),
+        (None, "Service", kinds.SERVICE),
+        (None, "Deployment", kinds.DEPLOYMENT),
+        ("serving.knative.dev/v1", "Deployment", kinds.DEPLOYMENT),
+    ],
+)
+def test_the_workload_is_of_the_kind_that_flagger_takes_it_for(
+    api_version: str | None, name: str, kind: Kind
+) -> None:
+    target = {"apiVersion": api_version, "kind": name, "name": "web"}
+    assert parsed(target, "spec", "targetRef").target_kind == kind
 
 
 @pytest.mark.parametrize("mesh", ["istio", "nginx", "gatewayapi:v1"])
@@ -380,6 +404,11 @@ def test_brakes_are_what_the_annotations_say_exactly(
             {"template": {"spec": {"nodeSelector": {"kubernetes.io/os": "linux"}}}},
             True,
         ),
+        # Flagger scales no Service, whatever stands in it
+        (kinds.SERVICE, {}, True),
+        (kinds.SERVICE, {"replicas": 0}, True),
+        (kinds.KNATIVE_SERVICE, {}, True),
+        (kinds.KNATIVE_SERVICE, {"replicas": 0}, True),
     ],
 )
 def test_a_workload_runs_unless_flagger_scaled_it_to_zero(
@@ -388,7 +417,7 @@ def test_a_workload_runs_unless_flagger_scaled_it_to_zero(
     assert canary.running(kind, {"spec": spec}) is runs
 
 
-@pytest.mark.parametrize("kind", [kinds.DEPLOYMENT, kinds.DAEMON_SET])
+@pytest.mark.parametrize("kind", canary.WORKLOADS, ids=lambda kind: kind.api_version)
 def test_a_workload_that_is_gone_does_not_run(kind: Kind) -> None:
     assert canary.running(kind, None) is False
 
@@ -416,8 +445,8 @@ def test_a_malformed_node_selector_is_named() -> None:
         ("spec.targetRef", "web"),
         ("spec.targetRef.name", None),
         ("spec.targetRef.kind", None),
-        ("spec.targetRef.kind", "Service"),
         ("spec.targetRef.kind", "StatefulSet"),
+        ("spec.routeRef.name", 1),
         ("spec.provider", 1),
         ("spec.service.name", ["x"]),
         ("spec.ingressRef.name", {}),
@@ -437,6 +466,11 @@ def test_a_malformed_field_is_named(path: str, value: object) -> None:
     leaf = path.rpartition(".")[2]
     with pytest.raises(FieldError, match=rf"{leaf}\b"):
         parsed(value, *path.split("."))
+
+
+def test_a_services_version_that_is_no_text_is_named() -> None:
+    with pytest.raises(FieldError, match=r"^spec\.targetRef\.apiVersion is 1, not a string"):
+        parsed({"kind": "Service", "apiVersion": 1, "name": "web"}, "spec", "targetRef")
 
 
 def test_an_annotation_that_is_no_text_is_named() -> None:

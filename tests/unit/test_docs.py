@@ -3,7 +3,8 @@ from pathlib import Path
 
 import yaml
 
-from webhook import config_server, duration, settings
+from tests.recorded import FILES, recorded
+from webhook import canary, config_server, duration, routers, settings
 from webhook.config_metrics import ConfigMetrics
 from webhook.gates import Hook
 from webhook.reasons import Reason
@@ -12,6 +13,7 @@ from webhook.steps import Change
 
 ROOT = Path(__file__).parents[2]
 REASONS = (ROOT / "docs/reasons.md").read_text()
+PROVIDERS = (ROOT / "docs/providers.md").read_text()
 SETTINGS = (ROOT / "docs/settings.md").read_text()
 CONFIG = (ROOT / "docs/config-endpoint.md").read_text()
 STATUSES = {"200", "400", "401", "403", "404", "405", "413", "415", "503"}
@@ -98,3 +100,34 @@ def test_the_nginx_shown_asks_for_what_the_manifests_serve() -> None:
     target = yaml.safe_load((ROOT / "manifests/app/settings/canary-settings.yaml").read_text())
     name = target["metadata"]["name"]
     assert f"proxy_pass http://$lockstep/config/shop/{name}.json;" in CONFIG
+
+
+def provider_rows() -> dict[str, list[str]]:
+    table = PROVIDERS.split("## Targets")[0]
+    return {row[0].strip("`"): row[1:] for row in rows(table)}
+
+
+def test_every_provider_is_documented_in_the_order_of_the_code() -> None:
+    assert list(provider_rows()) == [*routers._PROVIDERS, "kubernetes"]
+
+
+def test_every_provider_is_documented_with_the_kind_that_is_read() -> None:
+    for provider, (kind, *_) in routers._PROVIDERS.items():
+        read = f"{kind.kind} `{kind.api_version}`"
+        documented = provider_rows()[provider][0]
+        assert documented.startswith(f"{read}, "), provider
+        assert ("in no namespace" in documented) is not kind.namespaced, provider
+
+
+def test_what_is_not_proven_on_a_recording_says_so() -> None:
+    written = {file.stem for file in FILES.values() if file.parent.name == "written-objects"}
+    unproven = {recorded(name).canary.provider for name in written}
+    assert {name for name, row in provider_rows().items() if row[2] == "documentation"} == unproven
+    assert {row[2] for row in provider_rows().values()} == {"recording", "documentation", ""}
+
+
+def test_every_kind_of_target_is_documented() -> None:
+    documented = [row[0] for row in rows(PROVIDERS.split("## Targets")[1])]
+    assert len(documented) == len(canary.WORKLOADS)
+    for text, kind in zip(documented, canary.WORKLOADS, strict=True):
+        assert text.startswith(f"`{kind.kind}`")

@@ -120,8 +120,11 @@ def _check_name(kind: Kind, obj: Json) -> None:
     if not name.name:
         problem = "Required value: name or generateName is required"
         raise invalid(kind, "", "metadata.name", problem)
-    if not name.namespace:
+    if kind.namespaced and not name.namespace:
         raise invalid(kind, name.name, "metadata.namespace", "Required value")
+    if name.namespace and not kind.namespaced:
+        problem = "Forbidden: not allowed on this type"
+        raise invalid(kind, name.name, "metadata.namespace", problem)
 
 
 def _mistyped(kind: Kind, obj: Json) -> str | None:

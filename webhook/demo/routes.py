@@ -75,10 +75,10 @@ def resolve(method: str, target: str, served: Iterable[Kind]) -> Call | None:
     found = _PATH.fullmatch(url.path)
     parts = {key: unquote(part) for key, part in found.groupdict("").items()} if found else {}
     kind = _kind(parts, served)
-    if kind is None or (parts["name"] and not parts["namespace"]):
+    if kind is None or not _fits(kind, parts):
         return None
     query = dict(parse_qsl(url.query))
-    verb = _verb(method, parts, query)
+    verb = _verb(method, kind, parts, query)
     return Call(verb, kind, parts["namespace"] or None, parts["name"] or None, query)
 
 
@@ -89,8 +89,15 @@ def _kind(parts: Mapping[str, str], served: Iterable[Kind]) -> Kind | None:
     return next((kind for kind in served if (kind.group, kind.version, kind.plural) == asked), None)
 
 
-def _verb(method: str, parts: Mapping[str, str], query: Mapping[str, str]) -> str:
+def _fits(kind: Kind, parts: Mapping[str, str]) -> bool:
+    """Whether the path has a namespace where the kind asks for one; a list may span them."""
+    if not kind.namespaced:
+        return not parts["namespace"]
+    return bool(parts["namespace"]) or not parts["name"]
+
+
+def _verb(method: str, kind: Kind, parts: Mapping[str, str], query: Mapping[str, str]) -> str:
     verb = _VERBS.get((method, bool(parts["name"])))
-    if verb is None or (verb == "create" and not parts["namespace"]):
+    if verb is None or (verb == "create" and kind.namespaced and not parts["namespace"]):
         raise method_not_allowed()
     return "watch" if verb == "list" and query.get("watch") in _TRUE else verb

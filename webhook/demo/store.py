@@ -20,15 +20,26 @@ from webhook.demo.objects import (
 from webhook.demo.selectors import EVERYTHING, Selector
 from webhook.demo.watch import UNENDING, EventType, Pace, View, WatchEvent, follow
 from webhook.kinds import (
+    APISIX_ROUTE,
+    APPMESH_ROUTER,
+    APPMESH_SERVICE,
     CANARY,
     CONFIG_MAP,
     DAEMON_SET,
     DEPLOYMENT,
     EVENT,
+    HTTP_PROXY,
     HTTP_ROUTE,
     HTTP_ROUTE_BETA,
     INGRESS,
+    KNATIVE_SERVICE,
+    ROUTE_TABLE,
     SERVICE,
+    TRAEFIK_SERVICE,
+    TRAFFIC_ROUTE,
+    TRAFFIC_SPLIT_1,
+    TRAFFIC_SPLIT_2,
+    TRAFFIC_SPLIT_3,
     VIRTUAL_SERVICE,
     Kind,
     Name,
@@ -47,6 +58,17 @@ KINDS = (
     HTTP_ROUTE,
     HTTP_ROUTE_BETA,
     VIRTUAL_SERVICE,
+    TRAEFIK_SERVICE,
+    HTTP_PROXY,
+    APISIX_ROUTE,
+    TRAFFIC_ROUTE,
+    ROUTE_TABLE,
+    TRAFFIC_SPLIT_1,
+    TRAFFIC_SPLIT_2,
+    TRAFFIC_SPLIT_3,
+    APPMESH_ROUTER,
+    APPMESH_SERVICE,
+    KNATIVE_SERVICE,
 )
 """Every kind that Lockstep talks about."""
 
@@ -129,7 +151,8 @@ class Store:
         generation it keeps those of the object it replaces.
 
         Raises:
-            StoreError: 400, it is of no kind in KINDS; 422, it lacks a name or namespace.
+            StoreError: 400, it is of no kind in KINDS; 422, its name or namespace is
+                missing, or it has a namespace that its kind has not.
         """
         kind = _kind_of(obj)
         with self._journal.changed:

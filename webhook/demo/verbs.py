@@ -54,7 +54,9 @@ def _create(store: Store, call: Call, body: bytes) -> Answer:
     expected = {"apiVersion": call.kind.api_version, "kind": call.kind.kind}
     if any(obj.get(key, value) != value for key, value in expected.items()):
         raise bad_request(f"the object provided is not a {call.kind.api_version} {call.kind}")
-    return 201, store.create(call.kind, in_namespace(obj, call.target.namespace))
+    if call.kind.namespaced:
+        obj = in_namespace(obj, call.target.namespace)
+    return 201, store.create(call.kind, obj)
 
 
 def _patch(store: Store, call: Call, body: bytes) -> Answer:

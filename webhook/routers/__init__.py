@@ -5,12 +5,26 @@ Adding a provider is a function from the object to a `Reading`, and a line in `_
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from webhook import kinds
 from webhook.canary import Canary
 from webhook.fields import Object
 from webhook.kinds import Kind, Name
-from webhook.routers import gatewayapi, istio, nginx
+from webhook.routers import (
+    apisix,
+    appmesh,
+    contour,
+    gatewayapi,
+    gloo,
+    istio,
+    knative,
+    kuma,
+    nginx,
+    skipper,
+    smi,
+    traefik,
+)
 from webhook.routers.weights import Reading, RouterError
 
 __all__ = ["Reading", "RouterError", "Source", "source"]
@@ -38,35 +52,56 @@ def _canary_ingress(canary: Canary) -> str:
     return f"{canary.ingress}-canary"
 
 
+def _canary_route(canary: Canary) -> str:
+    if not canary.route:
+        raise RouterError("spec.routeRef.name is missing: which ApisixRoute Flagger splits")
+    return f"{canary.route}-{canary.apex}-canary"
+
+
+def _host(canary: Canary) -> str:
+    return f"{canary.apex}.{canary.ref.namespace}"
+
+
+def _target(canary: Canary) -> str:
+    return canary.target.name
+
+
 _PROVIDERS = {
-    "istio": (kinds.VIRTUAL_SERVICE, _apex, istio.share),
-    "gatewayapi:v1": (kinds.HTTP_ROUTE, _apex, gatewayapi.share),
-    "gatewayapi:v1beta1": (kinds.HTTP_ROUTE_BETA, _apex, gatewayapi.share),
+    "appmesh:v1beta2*": (kinds.APPMESH_ROUTER, _apex, appmesh.router_share),
+    "appmesh": (kinds.APPMESH_SERVICE, _host, appmesh.service_share),
+    "linkerd": (kinds.TRAFFIC_SPLIT_1, _apex, smi.share),
+    "smi:v1alpha1*": (kinds.TRAFFIC_SPLIT_1, _apex, smi.share),
+    "smi:v1alpha2*": (kinds.TRAFFIC_SPLIT_2, _apex, smi.share),
+    "smi:v1alpha3*": (kinds.TRAFFIC_SPLIT_3, _apex, smi.share),
+    "osm": (kinds.TRAFFIC_SPLIT_2, _apex, smi.share),
+    "contour": (kinds.HTTP_PROXY, _apex, contour.share),
+    "knative": (kinds.KNATIVE_SERVICE, _target, knative.share),
+    "gloo*": (kinds.ROUTE_TABLE, _apex, gloo.share),
     "nginx": (kinds.INGRESS, _canary_ingress, nginx.share),
+    "skipper": (kinds.INGRESS, _canary_ingress, skipper.share),
+    "traefik": (kinds.TRAEFIK_SERVICE, _apex, traefik.share),
+    "apisix": (kinds.APISIX_ROUTE, _canary_route, apisix.share),
+    "kuma": (kinds.TRAFFIC_ROUTE, _apex, kuma.share),
+    "gatewayapi:v1beta1*": (kinds.HTTP_ROUTE_BETA, _apex, gatewayapi.share),
+    "gatewayapi:v1*": (kinds.HTTP_ROUTE, _apex, gatewayapi.share),
+    "istio": (kinds.VIRTUAL_SERVICE, _apex, istio.share),
 }
-_BY_PREFIX = ("gatewayapi:v1beta1", "gatewayapi:v1")
-_KNOWN_TO_FLAGGER = (
-    "appmesh", "apisix", "contour", "gloo", "knative", "kuma", "linkerd", "osm", "skipper",
-    "smi:v1alpha", "traefik",
-)  # fmt: skip
+"""Where each provider's share is; `*` stands for any ending, and the first that fits counts."""
 
 
 def source(canary: Canary) -> Source | None:
     """Where the canary's share is read; None where it is 0 by definition (`unweighted`).
 
     Raises:
-        RouterError: the provider is one of Flagger's that Lockstep cannot read.
+        RouterError: the Canary does not say which object Flagger splits.
     """
     if canary.unweighted:
         return None
     kind, name_of, share = _PROVIDERS[_provider(canary.provider)]
-    return Source(kind, Name(canary.ref.namespace, name_of(canary)), share)
+    namespace = canary.ref.namespace if kind.namespaced else ""
+    return Source(kind, Name(namespace, name_of(canary)), share)
 
 
 def _provider(name: str) -> str:
-    """The provider as Flagger's factory finds it: exact, by prefix, and istio for the rest."""
-    if name in _PROVIDERS:
-        return name
-    if name.startswith(_KNOWN_TO_FLAGGER):
-        raise RouterError(f"provider {name} is not supported; see docs/providers.md")
-    return next((prefix for prefix in _BY_PREFIX if name.startswith(prefix)), "istio")
+    """The provider as Flagger's factory finds it, which takes Istio for any that it lacks."""
+    return next((pattern for pattern in _PROVIDERS if fnmatchcase(name, pattern)), "istio")

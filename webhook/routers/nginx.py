@@ -1,12 +1,8 @@
 """ingress-nginx: the weight on the canary Ingress."""
 
-import re
-
 from webhook.canary import Canary
 from webhook.fields import Object, strings
-from webhook.routers.weights import Reading, RouterError, share_of
-
-_WHOLE = re.compile(r"[0-9]{1,9}")
+from webhook.routers.weights import Reading, RouterError, share_of, whole
 
 
 def share(ingress: Object, canary: Canary) -> Reading:
@@ -27,6 +23,4 @@ def share(ingress: Object, canary: Canary) -> Reading:
 
 
 def _weight(name: str, value: str | None) -> int:
-    if value is None or not _WHOLE.fullmatch(value):
-        raise RouterError(f"annotation {name} is {value!r}, not a whole number")
-    return int(value)
+    return whole(f"annotation {name}", value)

@@ -1,7 +1,10 @@
 """A canary's share out of a list of weighted destinations."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 class RouterError(ValueError):
@@ -48,3 +51,27 @@ def least(shares: Sequence[int], what: str) -> int:
     if not shares:
         raise RouterError(f"it has no {what} for ordinary traffic")
     return min(shares)
+
+
+def share_where_0_is_omitted(canary: str, weights: Sequence[tuple[str, int]]) -> int:
+    """As `share_of`, of a router whose objects leave out the weight 0.
+
+    Raises:
+        RouterError: as `share_of`; or there is no weight at all, which routers take for an even
+            split and Flagger never writes.
+    """
+    share = share_of(canary, weights)
+    if not any(weight for _, weight in weights):
+        raise RouterError("no destination has a weight")
+    return share
+
+
+def whole(what: str, value: str | None) -> int:
+    """A weight that is written as text.
+
+    Raises:
+        RouterError: it is absent or no whole number.
+    """
+    if value is None or not _WHOLE.fullmatch(value):
+        raise RouterError(f"{what} is {value!r}, not a whole number")
+    return int(value)
