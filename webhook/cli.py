@@ -1,11 +1,11 @@
-"""The command line: `lockstep serve`, `lockstep serve-config`, `lockstep demo`."""
+"""The command line: the two services, the operator's commands and the demo."""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from webhook import __version__, logs, settings
+from webhook import __version__, commands, logs, settings
 from webhook.cluster import ConfigurationError, connect
 from webhook.config_metrics import ConfigMetrics
 from webhook.configs import Configs
@@ -35,10 +35,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Keep a frontend's CANARY_PERCENTAGE equal to what the router really does.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="command")
-    _add_server(commands, "serve", "answer Flagger's hooks", _serve)
-    _add_server(commands, "serve-config", "answer browsers' requests for config", _serve_config)
-    _add_demo(commands)
+    choices = parser.add_subparsers(required=True, metavar="command")
+    _add_server(choices, "serve", "answer Flagger's hooks", _serve)
+    _add_server(choices, "serve-config", "answer browsers' requests for config", _serve_config)
+    commands.add_status(choices)
+    commands.add_hold(choices)
+    commands.add_cap(choices)
+    commands.add_rollback(choices)
+    _add_demo(choices)
     return parser
 
 

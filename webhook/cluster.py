@@ -1,10 +1,12 @@
 """The API server, as few requests and few errors. The only module that imports kubernetes."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import urllib3
+import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.dynamic import DynamicClient
@@ -197,11 +199,32 @@ def connect(on_error: Callable[[str], None]) -> Cluster:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except config.ConfigException:
         try:
-            config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except (config.ConfigException, OSError, ValueError) as error:
+            config.load_kube_config(_kubeconfig(), client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except _UNUSABLE as error:
             advice = "run in a pod with a service account, or set KUBECONFIG"
-            raise ConfigurationError(f"no cluster to talk to: {error}; {advice}") from error
+            why = str(error).rstrip(".")
+            raise ConfigurationError(f"no cluster to talk to: {why}; {advice}") from error
     return Cluster(configuration, on_error)
+
+
+def current_namespace() -> str:
+    """The namespace of the kubeconfig's current context, else `default`, as for kubectl."""
+    try:
+        _, active = config.list_kube_config_contexts(_kubeconfig())  # type: ignore[no-untyped-call]
+        return text(active, "context", "namespace") or "default"
+    except _UNUSABLE:
+        return "default"
+
+
+_UNUSABLE = (
+    config.ConfigException, OSError, ValueError, yaml.YAMLError, TypeError, AttributeError
+)  # fmt: skip
+"""What the client raises for a kubeconfig; the last two where YAML is something else."""
+
+
+def _kubeconfig() -> str | None:
+    """KUBECONFIG as it is now, not as it was when the client was imported; None: its default."""
+    return os.environ.get("KUBECONFIG") or None
 
 
 def _no_discovery(_client: DynamicClient, _cache_file: str | None) -> None:
