@@ -50,8 +50,13 @@ check: install frontend-check ## format, lint, types, imports, dead code, depend
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/pytest -m "not slow"
 
-test: check ## check, and everything slower
+test: check cluster-tools ## check, and everything slower; with the real programs where Go is
 	$(BIN)/pytest -m slow
+
+cluster-tools: ## the real kube-apiserver, etcd, Flagger and kustomize-controller, built once a machine
+	@if command -v go >/dev/null; then tests/cluster/tools/build >/dev/null; \
+	elif [ -n "$$CI" ]; then echo "with CI set nothing is left out: install Go" >&2; exit 1; \
+	else echo "==> no Go here: what needs the real kube-apiserver, Flagger and Flux is left out"; fi
 
 format: install ## format and fix what can be fixed
 	$(BIN)/ruff format .
@@ -64,4 +69,4 @@ lock: ## the lock files anew (needs uv)
 clean: ## remove what was built
 	rm -rf $(VENV) build dist frontend/dist frontend/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install loader frontend-check demo check test format lock clean
+.PHONY: help install loader frontend-check demo check test cluster-tools format lock clean
