@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
 
-const LOADER = readFileSync(new URL("../dist/loader.min.js", import.meta.url), "utf8");
+const LOADER = new URL("../dist/loader.min.js", import.meta.url);
 const CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36";
 
 /** A cookie jar with what the loader uses: `max-age=0` deletes, an empty one is a session's. */
@@ -23,6 +23,14 @@ class Jar {
     const age = attributes.find((it) => it.startsWith("max-age="))?.slice("max-age=".length);
     if (age === "0") this.#kept.delete(name);
     else this.#kept.set(name, { value, session: age === "" });
+  }
+
+  get cookies() {
+    return [...this.#kept];
+  }
+
+  set cookies(kept) {
+    this.#kept = new Map(kept);
   }
 
   endSession() {
@@ -43,9 +51,14 @@ export class Browser {
     Object.assign(this, { fetch, load, userAgent, origin, cookies, keeps: storage });
   }
 
-  /** Open a page. `settled` resolves once the loader has nothing more to do on it. */
-  open({ search = "", dataset = {} } = {}) {
-    return new Page(this, search, dataset);
+  /**
+   * Open a page with the loader on it: the one in dist/, if no other text of it is given.
+   *
+   * @param {object} [page]
+   * @param {object} [page.globals] what its applications need beside what the loader does
+   */
+  open({ search = "", dataset = {}, loader = (this.loader ??= readFileSync(LOADER, "utf8")), globals = {} } = {}) {
+    return new Page(this, { search, dataset, loader, globals });
   }
 }
 
@@ -54,8 +67,9 @@ export class Page {
   beacons = [];
   reloaded = false;
   imported = [];
+  timers = [];
 
-  constructor(browser, search, dataset) {
+  constructor(browser, { search, dataset, loader, globals }) {
     const target = new EventTarget();
     const page = this;
     this.target = target;
@@ -88,18 +102,23 @@ export class Page {
       fetch: browser.fetch,
       // Looked up when they are called, so that a test can put its own clock in their place.
       setTimeout: (...args) => setTimeout(...args),
-      setInterval: (...args) => setInterval(...args).unref(), // a tab that nobody closes
+      setInterval: (...args) => {
+        const timer = setInterval(...args);
+        this.timers.push(timer.unref());
+        return timer;
+      },
       Date,
       CustomEvent,
       addEventListener: target.addEventListener.bind(target),
       dispatchEvent: target.dispatchEvent.bind(target),
+      ...globals,
     });
     vm.runInContext("globalThis.window = globalThis", this.global);
     const before = Object.keys(this.global);
     for (const type of ["cohort", "kill", "problem"]) {
       target.addEventListener(`lockstep:${type}`, (event) => this.events.push([type, event.detail]));
     }
-    new vm.Script(LOADER, {
+    new vm.Script(loader, {
       importModuleDynamically: async (specifier) => {
         this.imported.push(specifier);
         return browser.load(specifier, this.global);
@@ -111,6 +130,10 @@ export class Page {
 
   get lockstep() {
     return this.global.lockstep;
+  }
+
+  close() {
+    this.timers.forEach(clearInterval);
   }
 
   problems() {

@@ -49,6 +49,8 @@ class Nginx:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.process:
+            self.go_on()  # it may be stalled
         self.stop()
         shutil.rmtree(self.folder)
 
@@ -61,14 +63,34 @@ class Nginx:
         command = ["nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "-g", "daemon off;"], user=_user(), stdout=log, stderr=log
-            )
+                [*command, "-g", "daemon off;"],
+                user=_user(), stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
         wait_for(self.listening)
 
     def stop(self) -> None:
-        """Refuse connections, as a Service without pods does."""
+        """Cut every connection and refuse new ones, as a Service without pods does."""
+        self._end(signal.SIGTERM)
+
+    def leave(self) -> None:
+        """Answer what has been asked, and then refuse connections."""
+        self._end(signal.SIGQUIT)
+
+    def stall(self) -> None:
+        """Let it accept connections, as the kernel does for it, and never answer."""
+        self._signal_all(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End a stall."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: int) -> None:
+        assert self.process
+        os.killpg(self.process.pid, number)  # its workers too
+
+    def _end(self, number: int) -> None:
         if self.process:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(number)
             self.process.wait(20)
             self.process = None
             for left in self.folder.glob("*.sock"):

@@ -17,8 +17,8 @@ import pytest
 import requests
 
 from tests import world
+from tests.frontend.builds import Builds
 from tests.frontend.cluster import Ours, ours
-from tests.frontend.conftest import Builds
 from tests.frontend.lockstep import Lockstep, running
 from tests.frontend.nginx import Pod
 from tests.frontend.programs import free_port, need, wait_for
@@ -73,9 +73,9 @@ def pods(
 
 
 @pytest.fixture(scope="module")
-def shop(builds: Builds, mounted: Path) -> Iterator[Pods]:
-    with pods(builds.blue, builds.green, mounted) as shop:
-        yield shop
+def pair(builds: Builds, mounted: Path) -> Iterator[Pods]:
+    with pods(builds.blue, builds.green, mounted) as pair:
+        yield pair
 
 
 def get(pod: Pod, path: str) -> requests.Response:
@@ -93,22 +93,22 @@ def asset(site: Path, name: str) -> str:
 
 @pytest.mark.parametrize("path", ["/", "/index.html", "/shop/lamps", "/?canary=never"])
 def test_the_page_is_never_stored_and_its_scripts_are_allowed_by_a_nonce(
-    shop: Pods, path: str
+    pair: Pods, path: str
 ) -> None:
-    page = get(shop.primary, path)
+    page = get(pair.primary, path)
     assert (page.status_code, page.headers["Cache-Control"]) == (200, "no-store")
     nonces = re.findall(r'<script nonce="([0-9a-f]{32})"', page.text)
     assert len(nonces) == 2
     assert {f"'nonce-{it}'" for it in nonces} == set(
         re.findall(r"'nonce-\w+'", page.headers["Content-Security-Policy"])
     )
-    assert nonces[0] not in get(shop.primary, path).text
+    assert nonces[0] not in get(pair.primary, path).text
 
 
 def test_each_build_is_under_its_own_path_whichever_pod_is_asked(
-    shop: Pods, builds: Builds
+    pair: Pods, builds: Builds
 ) -> None:
-    for pod in shop.both():
+    for pod in pair.both():
         for path, site in (("stable", builds.blue), ("canary", builds.green)):
             entry = get(pod, f"/{path}/entry.js")
             assert entry.text == (site / "entry.js").read_text()
@@ -121,11 +121,11 @@ def test_each_build_is_under_its_own_path_whichever_pod_is_asked(
 
 
 def test_a_chunk_that_one_build_lacks_is_looked_for_in_the_other(
-    shop: Pods, builds: Builds
+    pair: Pods, builds: Builds
 ) -> None:
     """The blue build knows nothing of green's files, whatever path they are asked for under."""
     green = asset(builds.green, "details")
-    for pod in shop.both():
+    for pod in pair.both():
         for path in ("stable", "canary"):
             found = get(pod, f"/{path}/{green}")
             assert (found.status_code, found.headers["Cache-Control"]) == (200, FOREVER)
@@ -145,8 +145,8 @@ MISSING = [
 
 
 @pytest.mark.parametrize("path", MISSING)
-def test_a_missing_file_is_404_is_not_stored_and_is_no_page(shop: Pods, path: str) -> None:
-    for pod in shop.both():
+def test_a_missing_file_is_404_is_not_stored_and_is_no_page(pair: Pods, path: str) -> None:
+    for pod in pair.both():
         answer = get(pod, path)
         assert answer.status_code == 404
         assert answer.headers["Cache-Control"] == "no-store"
@@ -156,35 +156,35 @@ def test_a_missing_file_is_404_is_not_stored_and_is_no_page(shop: Pods, path: st
 @pytest.mark.parametrize(
     "path", ["/own/..%2f..%2f..%2fetc/passwd", "/stable/assets/..%2f..%2f..%2fetc/passwd"]
 )
-def test_nothing_outside_the_site_is_served(shop: Pods, path: str) -> None:
-    assert get(shop.primary, path).status_code == 400
+def test_nothing_outside_the_site_is_served(pair: Pods, path: str) -> None:
+    assert get(pair.primary, path).status_code == 400
 
 
-def test_a_line_break_in_a_path_makes_no_request_of_its_own(shop: Pods) -> None:
+def test_a_line_break_in_a_path_makes_no_request_of_its_own(pair: Pods) -> None:
     path = "/stable/x%20HTTP/1.1%0d%0aHost:%20x%0d%0a%0d%0aGET%20/own/entry.js"
-    assert get(shop.canary, path).status_code == 404
+    assert get(pair.canary, path).status_code == 404
 
 
-def test_without_a_canary_its_entry_is_404_at_once(shop: Pods, builds: Builds) -> None:
-    shop.canary.stop()
+def test_without_a_canary_its_entry_is_404_at_once(pair: Pods, builds: Builds) -> None:
+    pair.canary.stop()
     try:
         began = time.monotonic()
-        assert get(shop.primary, "/canary/entry.js").status_code == 404
-        assert get(shop.primary, f"/canary/{asset(builds.green, 'app')}").status_code == 404
-        assert get(shop.primary, f"/canary/{asset(builds.blue, 'app')}").status_code == 200
+        assert get(pair.primary, "/canary/entry.js").status_code == 404
+        assert get(pair.primary, f"/canary/{asset(builds.green, 'app')}").status_code == 404
+        assert get(pair.primary, f"/canary/{asset(builds.blue, 'app')}").status_code == 200
         assert time.monotonic() - began < 1
     finally:
-        shop.canary.start()
+        pair.canary.start()
 
 
 def test_after_a_promotion_chunks_of_both_builds_are_still_there(
     builds: Builds, mounted: Path
 ) -> None:
     """Flagger has made the primary of the canary's image, and the canary has no pod."""
-    with pods(builds.green, builds.green, mounted) as shop:
-        shop.canary.stop()
-        old_tab = get(shop.primary, f"/stable/{asset(builds.blue, 'details')}")
-        canary_tab = get(shop.primary, f"/canary/{asset(builds.green, 'details')}")
+    with pods(builds.green, builds.green, mounted) as pair:
+        pair.canary.stop()
+        old_tab = get(pair.primary, f"/stable/{asset(builds.blue, 'details')}")
+        canary_tab = get(pair.primary, f"/canary/{asset(builds.green, 'details')}")
         assert old_tab.content == (builds.blue / asset(builds.blue, "details")).read_bytes()
         assert canary_tab.content == (builds.green / asset(builds.green, "details")).read_bytes()
 
@@ -193,14 +193,14 @@ def test_the_stable_entry_is_not_taken_for_another_one_of_the_same_size(
     builds: Builds, mounted: Path
 ) -> None:
     """A reproducible image has one time for all files, so nginx's ETag would be equal."""
-    with pods(builds.blue, builds.green, mounted) as shop:
-        assert "ETag" not in get(shop.primary, "/stable/entry.js").headers
+    with pods(builds.blue, builds.green, mounted) as pair:
+        assert "ETag" not in get(pair.primary, "/stable/entry.js").headers
 
 
-def test_what_a_page_reports_is_one_line(shop: Pods) -> None:
-    answer = requests.post(f"{shop.primary.url}/lockstep/report?canary", data="x", timeout=5)
+def test_what_a_page_reports_is_one_line(pair: Pods) -> None:
+    answer = requests.post(f"{pair.primary.url}/lockstep/report?canary", data="x", timeout=5)
     assert answer.status_code == 204
-    lines = [json.loads(it) for it in shop.primary.log().splitlines() if it.startswith("{")]
+    lines = [json.loads(it) for it in pair.primary.log().splitlines() if it.startswith("{")]
     assert lines[-1]["problem"] == "canary"
 
 
@@ -317,8 +317,8 @@ def test_an_endpoint_that_hangs_keeps_nobody_waiting(served: Served) -> None:
 
 
 def test_with_nothing_at_all_the_number_is_0(builds: Builds, tmp_path: Path) -> None:
-    with pods(builds.blue, builds.green, tmp_path / "none") as shop:
-        answer = get(shop.primary, CONFIG)
+    with pods(builds.blue, builds.green, tmp_path / "none") as pair:
+        answer = get(pair.primary, CONFIG)
     assert answer.json() == {"CANARY_PERCENTAGE": 0}
     assert answer.headers["Lockstep-Stale"] == "1"
     assert answer.headers["Content-Type"] == "application/json"
@@ -330,8 +330,8 @@ def test_a_mounted_file_that_is_cut_off_is_served_as_it_is_and_the_loader_copes(
     whole = (mounted / "config.json").read_text()
     (mounted / "config.json").write_text(whole[:10])
     try:
-        with pods(builds.blue, builds.green, mounted) as shop:
-            answer = get(shop.primary, CONFIG)
+        with pods(builds.blue, builds.green, mounted) as pair:
+            answer = get(pair.primary, CONFIG)
     finally:
         (mounted / "config.json").write_text(whole)
     assert (answer.text, answer.headers["Lockstep-Stale"]) == (whole[:10], "1")
