@@ -38,6 +38,10 @@ cluster-tools: ## the real kube-apiserver, etcd, Flagger and kustomize-controlle
 	elif [ -n "$$CI" ]; then echo "with CI set nothing is left out: install Go" >&2; exit 1; \
 	else echo "==> no Go here: what needs the real kube-apiserver, Flagger and Flux is left out"; fi
 
+proof: install cluster-tools ## the cluster suite alone, and its tables into docs/proof.md
+	$(BIN)/pytest tests/cluster
+	$(BIN)/python -m tests.cluster.proof
+
 format: install ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -49,4 +53,4 @@ lock: ## the lock files anew (needs uv)
 clean: ## remove what was built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo check test cluster-tools format lock clean
+.PHONY: help install demo check test cluster-tools proof format lock clean
