@@ -6,7 +6,7 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## .venv with everything the lock file pins, by hash
 
@@ -30,8 +30,13 @@ check: install ## format, lint, types, imports, dead code, dependencies, Dockerf
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/pytest -m "not slow"
 
-test: check ## check, and everything slower
+test: check cluster-tools ## check, and everything slower; with the real programs where Go is
 	$(BIN)/pytest -m slow
+
+cluster-tools: ## the real kube-apiserver, etcd, Flagger and kustomize-controller, built once a machine
+	@if command -v go >/dev/null; then tests/cluster/tools/build >/dev/null; \
+	elif [ -n "$$CI" ]; then echo "with CI set nothing is left out: install Go" >&2; exit 1; \
+	else echo "==> no Go here: what needs the real kube-apiserver, Flagger and Flux is left out"; fi
 
 format: install ## format and fix what can be fixed
 	$(BIN)/ruff format .
@@ -44,4 +49,4 @@ lock: ## the lock files anew (needs uv)
 clean: ## remove what was built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo check test format lock clean
+.PHONY: help install demo check test cluster-tools format lock clean

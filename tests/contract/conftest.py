@@ -1,9 +1,8 @@
-"""The API server under test: ours, or a real one named by LOCKSTEP_TEST_APISERVER*."""
+"""The API server under test: ours, and a real kube-apiserver; both pass the same tests."""
 
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.cluster.controlplane import ADMIN, ControlPlane
 from webhook.demo.apiserver import ApiServer
 from webhook.demo.store import Store
 from webhook.kinds import CONFIG_MAP, Kind, Name
@@ -74,36 +74,42 @@ class Api:
             yield replace(self, session=session)
 
 
-def connect() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = os.environ.get("LOCKSTEP_TEST_APISERVER_CA") or True
-    if token := os.environ.get("LOCKSTEP_TEST_APISERVER_TOKEN"):
-        session.headers["Authorization"] = f"Bearer {token}"
-    return session
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an API server is, and how to be let in."""
+
+    url: str
+    ca: str = ""
+    token: str = ""
+
+    def connect(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = self.ca or True
+        if self.token:
+            session.headers["Authorization"] = f"Bearer {self.token}"
+        return session
 
 
-@pytest.fixture(scope="session")
-def url() -> Iterator[str]:
-    if real := os.environ.get("LOCKSTEP_TEST_APISERVER"):
-        yield real
+@pytest.fixture(scope="session", params=["ours", pytest.param("real", marks=pytest.mark.slow)])
+def address(request: pytest.FixtureRequest) -> Iterator[Address]:
+    if request.param == "real":
+        plane: ControlPlane = request.getfixturevalue("plane")
+        yield Address(plane.url, plane.ca, ADMIN)
         return
     with ApiServer(Store()) as server:
-        yield server.url
+        yield Address(server.url)
 
 
 @pytest.fixture
-def api(url: str) -> Iterator[Api]:
+def api(address: Address) -> Iterator[Api]:
     namespace = f"contract-{uuid.uuid4().hex[:8]}"
-    with connect() as session:
-        api = Api(url, namespace, session, connect)
-        if "LOCKSTEP_TEST_APISERVER" not in os.environ:
-            yield api
-            return
-        body = {"metadata": {"name": namespace}}
-        assert api.call("POST", "/api/v1/namespaces", json=body).status_code == 201
+    with address.connect() as session:
+        api = Api(address.url, namespace, session, address.connect)
+        if address.token:
+            body = {"metadata": {"name": namespace}}
+            assert api.call("POST", "/api/v1/namespaces", json=body).status_code == 201
         yield api
-        api.call("DELETE", f"/api/v1/namespaces/{namespace}")
 
 
 @pytest.fixture
@@ -122,4 +128,4 @@ def ours(server: ApiServer) -> Iterator[Api]:
     """Our own server, even where the contract is tested against a real one."""
     with requests.Session() as session:
         session.trust_env = False
-        yield Api(server.url, "test", session, connect)
+        yield Api(server.url, "test", session, Address(server.url).connect)

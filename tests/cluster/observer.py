@@ -1,0 +1,131 @@
+"""An observer of the store: every revision of what the law is about, in the store's own order.
+
+It shares no code with the service, so that a mistake of the one is not a mistake of the other.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+import urllib3
+
+from tests.cluster.client import ApiError, Client, Json
+from tests.cluster.kinds import ROUTERS
+
+
+@dataclass(frozen=True)
+class Revision:
+    """An object as it was stored; `at` is when the observer heard of it, time.monotonic()."""
+
+    rv: int
+    at: float
+    verb: str
+    object: Json
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        return str(self.object["kind"])
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace; the one that it routes to where it is cluster-scoped."""
+        meta = self.object["metadata"]
+        return str(meta.get("namespace") or meta.get("annotations", {}).get("test/namespace", ""))
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.object["metadata"]["name"])
+
+
+@dataclass
+class Observer:
+    """Watches from its start on; all objects share one etcd, so `rv` is a total order."""
+
+    client: Client
+    revisions: list[Revision] = field(default_factory=list)
+    failure: str = ""
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        kinds = [
+            ("v1", "ConfigMap"),
+            ("apps/v1", "Deployment"),
+            ("apps/v1", "DaemonSet"),
+            ("flagger.app/v1beta1", "Canary"),
+            ("networking.k8s.io/v1", "Ingress"),
+            *((f"{group}/{versions[0]}", kind) for kind, (group, _, versions) in ROUTERS.items()),
+        ]
+        for api_version, kind in kinds:
+            path = self.client.path(api_version, kind)
+            version = self.client.call("GET", path)["metadata"]["resourceVersion"]
+            threading.Thread(target=self._follow, args=(path, version), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+
+    def of(self, namespace: str) -> list[Revision]:
+        """What was stored in a namespace, in the store's order."""
+        return sorted((it for it in self.revisions if it.namespace == namespace), key=_rv)
+
+    def caught_up(self, rv: int) -> bool:
+        """Whether every watch can be expected to have told what happened up to a revision."""
+        return bool(self.revisions) and max(it.rv for it in self.revisions) >= rv
+
+    def _follow(self, path: str, version: str) -> None:
+        while not self._stopped.is_set():
+            try:
+                with self.client.watch(path, version) as events:
+                    for event in events:
+                        version = self._heard(event, version)
+            except (urllib3.exceptions.HTTPError, OSError, ApiError):
+                self._stopped.wait(0.05)  # the API server is away, by a test's doing
+
+    def _heard(self, event: Json, version: str) -> str:
+        if event["type"] == "ERROR":
+            self.failure = f"the observer lost revisions: {event['object']}"
+            raise ApiError(410, self.failure)
+        rv = str(event["object"]["metadata"]["resourceVersion"])
+        if event["type"] != "BOOKMARK":
+            revision = Revision(int(rv), time.monotonic(), event["type"], event["object"])
+            self.revisions.append(revision)
+        return rv
+
+
+def _rv(revision: Revision) -> int:
+    return revision.rv
+
+
+def routed(router: Json) -> int:
+    """The percentage of ordinary requests that a router object sends to the canary.
+
+    Whatever the kind: the largest `weight` beside something that names the canary, in a rule that
+    is not for those who carry a session cookie; on an Ingress it is an annotation.
+    """
+    if router["kind"] == "Ingress":
+        notes = router["metadata"].get("annotations", {})
+        split = json.loads(notes.get("zalando.org/backend-weights", "{}"))
+        weights = [int(weight) for name, weight in split.items() if name.endswith("-canary")]
+        return max([*weights, int(notes.get("nginx.ingress.kubernetes.io/canary-weight", 0))])
+    return max(_weights(router.get("spec", router)), default=0)
+
+
+def _weights(node: object) -> Iterator[int]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _weights(item)
+    elif isinstance(node, dict):
+        conditions = json.dumps([node.get("match"), node.get("matches")]).lower()
+        if "cookie" in conditions or "x-canary" in conditions:
+            return
+        if "weight" in node and "-canary" in json.dumps(node):
+            yield int(node["weight"])
+        for value in node.values():
+            yield from _weights(value)
