@@ -248,7 +248,15 @@ CASES: dict[str, list[tuple[Break, str]]] = {
     "brake-invalid": [(annotated(CANARY, "lockstep/cap", "ten"), "'ten'")],
     "patch-rights": [
         (put(ROLE, "rules.0.resourceNames", None), "every ConfigMap of its namespace"),
-        (put(ROLE, "rules.0.resourceNames.0", "secrets-map"), "secrets-map, which is no target"),
+        (
+            copied(
+                VARS,
+                "other",
+                labelled("ConfigMap/other", "lockstep/canary"),
+                put(ROLE, "rules.0.resourceNames", ["canary-vars", "canary-settings", "other"]),
+            ),
+            "patch other, which is no target",
+        ),
         (put(ROLE, "rules.0.verbs", ["patch", "delete"]), "delete, patch its targets"),
         (put(ROLE, "rules.0.verbs", ["*"]), "do anything to"),
         (bound_everywhere, "in every namespace"),
@@ -260,8 +268,7 @@ CASES: dict[str, list[tuple[Break, str]]] = {
     ],
 }
 ALSO = {
-    ("malformed", 1): {"no-write-target", "patch-rights"},  # the target counts no more
-    ("patch-rights", 1): {"no-patch-right"},  # the name that was there
+    ("malformed", 1): {"no-write-target", "patch-rights"},  # it counts as a target no more
 }
 """What one mistake brings with it."""
 

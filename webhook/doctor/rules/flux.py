@@ -6,7 +6,7 @@ from itertools import chain
 from webhook.doctor.findings import Fault, annotation, label, lines
 from webhook.doctor.flux import SSA, SUBSTITUTE, WATCH, HelmRelease, Kustomization
 from webhook.doctor.world import Labelled, World
-from webhook.targets import MODE, NUMBER, Mode
+from webhook.targets import MODE, NUMBER, Mode, Target
 
 _LEFT_ALONE = ("IfNotPresent", "Ignore")
 _SHOWN = 5
@@ -34,15 +34,15 @@ def flux_resets(world: World) -> Iterator[Fault]:
 def two_variables(world: World) -> Iterator[Fault]:
     """One rendered ConfigMap takes its variable from two that Lockstep writes."""
     for owner in _owners(world):
-        found = world.variables(owner)
-        keys = [it.target.key for it in found if hasattr(it.target, "key")]
+        # by name: two overlays may both have it
+        found = {it.item.name.name: it.target for it in world.variables(owner)}
+        keys = [target.key for target in found.values() if isinstance(target, Target)]
         if len(set(keys)) < len(keys):
-            names = " and ".join(it.item.name.name for it in found)
             harm = (
-                f"it takes the same variable from {names}: the last one wins, and what Lockstep "
-                "writes into the other reaches no browser"
+                f"it takes the same variable from {' and '.join(found)}: the last one wins, and "
+                "what Lockstep writes into the other reaches no browser"
             )
-            yield Fault(owner.item, harm, _sources(owner, found[-1].item.name.name))
+            yield Fault(owner.item, harm, _sources(owner, list(found)[-1]))
 
 
 def watch_label(world: World) -> Iterator[Fault]:

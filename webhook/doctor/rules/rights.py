@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from webhook.doctor.findings import Fault, lines
 from webhook.doctor.rights import Grant
 from webhook.doctor.snapshot import together
-from webhook.doctor.world import Labelled, World
+from webhook.doctor.world import World
 from webhook.kinds import Name
 
 
@@ -37,8 +37,8 @@ def _excess(world: World, grant: Grant) -> str:
         return f"{_verbs(grant)} ConfigMaps in every namespace"
     if not grant.names:
         return f"{_verbs(grant)} every ConfigMap of its namespace"
-    others = sorted(grant.names - set(_names(world, grant.binding.name)))
-    if others and (world.snapshot.live or _targets(world, grant.binding.name)):
+    others = sorted(grant.names & _unlabelled(world, grant))
+    if others:
         return f"{_verbs(grant)} {', '.join(others)}, which is no target"
     return f"{_verbs(grant)} its targets, and patch is enough" if grant.writes != {"patch"} else ""
 
@@ -47,12 +47,17 @@ def _verbs(grant: Grant) -> str:
     return ", ".join(sorted(grant.writes)).replace("*", "do anything to")
 
 
-def _targets(world: World, namespace: Name) -> list[Labelled]:
-    return [it for it in world.labelled if together(it.item.name, namespace)]
+def _unlabelled(world: World, grant: Grant) -> frozenset[str]:
+    """The names it has of no target: of files, only those of a ConfigMap that is among them."""
+    targets = set(_names(world, grant.binding.name))
+    if world.snapshot.live:
+        return grant.names - targets
+    near = (it.name for it in world.snapshot.of("ConfigMap"))
+    return frozenset(it.name for it in near if together(it, grant.binding.name)) - targets
 
 
 def _names(world: World, namespace: Name) -> list[str]:
-    return sorted({it.item.name.name for it in _targets(world, namespace)})
+    return sorted({it.item.name.name for it in world.labelled if together(it.item.name, namespace)})
 
 
 def _rule(names: list[str]) -> tuple[str, ...]:
