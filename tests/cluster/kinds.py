@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import yaml
 
 from tests.cluster import programs
-from tests.cluster.client import Client, Json
+from tests.cluster.client import ApiError, Client, Json
+from tests.cluster.programs import wait_for
 
 ROUTERS = {
     "HTTPRoute": ("gateway.networking.k8s.io", "httproutes", ("v1", "v1beta1")),
@@ -46,13 +48,19 @@ def install(client: Client, *, flux: bool = False) -> None:
         client.apply(definition)
     for definition in made:
         name = definition["metadata"]["name"]
-        programs.wait_for(lambda name=name: _served(client, name), f"{name} is served")  # type: ignore[misc]
+        wait_for(partial(_served, client, definition), f"{name} is served")
 
 
-def _served(client: Client, name: str) -> bool:
-    definition = client.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", name)
-    conditions = definition.get("status", {}).get("conditions", [])
-    return any(it["type"] == "Established" and it["status"] == "True" for it in conditions)
+def _served(client: Client, definition: Json) -> bool:
+    """Whether objects can be listed: a definition is established a moment before that."""
+    spec = definition["spec"]
+    try:
+        for version in spec["versions"]:
+            api_version = f"{spec['group']}/{version['name']}"
+            client.list(api_version, spec["names"]["kind"])
+    except ApiError:
+        return False
+    return True
 
 
 def _open(kind: str, group: str, plural: str, versions: tuple[str, ...]) -> Json:

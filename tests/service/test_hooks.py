@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import world
-from tests.service.conftest import Lab, MakeLab, event
+from tests.service.conftest import Lab, MakeLab, event, wait_for
 from webhook import kinds
 from webhook.deadline import Deadline
 from webhook.demo.store import Store
@@ -172,7 +172,7 @@ def test_a_gate_waits_for_the_gateway_to_accept_the_route(make_lab: MakeLab) -> 
         route["metadata"]["generation"] = 2
         return route | {"status": {"parents": [{"conditions": [accepted]}]}}
 
-    lab = make_lab(world.rollout(50, world.variables(25)), hook_deadline=0.3)
+    lab = make_lab(world.rollout(50, world.variables(25)), hook_deadline=1.0)
     lab.store.put(routed(observed=1))
     refused = lab.hook("confirm-traffic-increase")
     assert refused.json
@@ -255,6 +255,21 @@ def test_observe_mode_writes_nothing_and_refuses_nothing_but_a_rollback(
         assert lab.hook(hook, event(TO_PRIMARY)).status_code == expected, hook
     assert lab.writes() == 0
     assert lab.told() == []
+
+
+def test_observe_mode_tells_once_what_the_watch_would_write(make_lab: MakeLab) -> None:
+    lab = make_lab(world.rollout(0), observe=True, start=True)
+
+    def told() -> list[tuple[object, object]]:
+        lines = lab.lines.having(trigger="watch", configmap="canary-vars")
+        return [(line["before"], line["after"]) for line in lines]
+
+    for routed in (25, 50, 0, 25):
+        lab.store.put(world.route(routed))
+        wait_for(lambda: lab.metric("lockstep_routed_share") == routed)  # noqa: B023
+        lab.store.put(world.canary())  # Flagger's next status: nothing new about the share
+    assert told() == [(0, 25), (0, 50), (0, 25)]
+    assert lab.writes() == 0
 
 
 class Spy:
