@@ -18,6 +18,10 @@ from webhook.task import Task
 from webhook.workqueue import Item, WorkQueue
 
 _THREADS = 16
+WATCH = "watch"
+"""The trigger of a change that a watch has told. A ConfigMap of which none has told yet will have
+one of its own, so such a run need not look for more: a LIST may take the API server 100 ms."""
+
 _RETRY = 1.0
 """Seconds until a canary is looked at again after the cluster could not be read."""
 
@@ -59,7 +63,7 @@ class Workers:
 
     def changed(self, ref: Name) -> None:
         """Say that something changed that concerns the canary."""
-        self.queue.add(ref, "watch")
+        self.queue.add(ref, WATCH)
 
     def _resync(self) -> None:
         while not self._stopped.is_set():
@@ -91,6 +95,7 @@ class Workers:
             deadline=Deadline(start + self.settings.hook_deadline),
             waits_for_lowering=False,
             lowering_since=item.lowering_since,
+            known=self.index.targets(item.ref) if item.trigger == WATCH else frozenset(),
         )
         try:
             outcome = self.reconciler.reconcile(task)
