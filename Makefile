@@ -42,6 +42,9 @@ proof: install cluster-tools ## the cluster suite alone, and its tables into doc
 	$(BIN)/pytest tests/cluster
 	$(BIN)/python -m tests.cluster.proof
 
+record: install cluster-tools ## real rollouts as recordings for the demo: SCENARIOS="success deleted" TO=folder
+	$(BIN)/python -m tests.cluster.record $(or $(TO),build/recordings) $(SCENARIOS)
+
 manifests: install cluster-tools ## every manifest built, and dry-run on the real API server
 	$(BIN)/pytest tests/unit/test_manifests.py tests/cluster/test_applied_manifests.py
 
@@ -59,4 +62,4 @@ lock: ## the lock files anew (needs uv)
 clean: ## remove what was built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo check test cluster-tools proof manifests bench format lock clean
+.PHONY: help install demo check test cluster-tools proof record manifests bench format lock clean

@@ -31,7 +31,7 @@ _CANARIES = [f"canary-{number}" for number in range(24)]
 """Namespaces with one canary each."""
 
 _SHARES = (0, 1, 10, 25, 50, 80, 100)
-_PAUSE = (0.5, 2.5)
+_PAUSE = (0.4, 1.8)
 """Seconds between two moves of one canary, at random so that they meet no rhythm of anybody's."""
 
 _SETTLE = 2.0
