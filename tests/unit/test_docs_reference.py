@@ -20,7 +20,12 @@ from webhook.metrics import Metrics
 from webhook.targets import Mode, Target
 
 METRICS, ANNOTATIONS, LOGS = (page(f"{name}.md") for name in ("metrics", "annotations", "logs"))
-MODULES = [it for it in (ROOT / "webhook").rglob("*.py") if "demo" not in it.parts]
+PARTS = {"demo", "doctor"}
+MODULES = [
+    it for it in (ROOT / "webhook").rglob("*.py") if not PARTS & {*it.relative_to(ROOT).parts}
+]
+"""The service's; what the doctor looks at, docs/doctor.md says by rule."""
+
 PROCESSES: list[tuple[str, Metrics | ConfigMetrics]] = [
     ("## `lockstep serve`", Metrics()),
     ("## `lockstep serve-config`", ConfigMetrics()),
@@ -135,7 +140,8 @@ def test_what_the_manifests_say_to_others_is_documented() -> None:
         for metadata in metadata_in_manifests()
         for part in ("labels", "annotations")
         for key in metadata.get(part, {})
-        if not key.startswith(("lockstep/", "app.kubernetes.io/", "pod-security.kubernetes.io/"))
+        if key != "app"
+        and not key.startswith(("lockstep/", "app.kubernetes.io/", "pod-security.kubernetes.io/"))
     }
     assert set(keys("## For others, in the manifests")) == written
 
