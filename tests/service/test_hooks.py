@@ -18,7 +18,7 @@ from webhook.fields import Object
 from webhook.gates import Hook
 from webhook.kinds import Kind, Name, Selection
 from webhook.reconciler import Reconciler
-from webhook.targets import CEILING
+from webhook.targets import CEILING, LABEL
 from webhook.task import Task
 
 TO_PRIMARY = "Routing all traffic to primary"
@@ -292,10 +292,28 @@ class Spy:
         return self._cluster.patch(kind, name, patch, deadline)
 
 
-def test_a_raise_is_followed_by_one_more_look_at_everything(make_lab: MakeLab) -> None:
+LOOK = ["get Canary", "get Deployment", "get HTTPRoute"]
 
+
+@pytest.mark.parametrize(
+    ("known", "first"), [((), "list ConfigMap"), ((world.VARS,), "get ConfigMap")]
+)
+def test_a_raise_is_followed_by_one_more_look_at_everything(
+    make_lab: MakeLab, known: tuple[Name, ...], first: str
+) -> None:
     lab = make_lab(world.rollout(50, world.variables(25)))
     spy = Spy(lab)
-    Reconciler(spy, lambda *_: None).reconcile(Task(world.WEB, "watch", Deadline.after(3)))
-    look = ["list ConfigMap", "get Canary", "get Deployment", "get HTTPRoute"]
-    assert spy.calls == [*look, "patch ConfigMap", *look]
+    task = Task(world.WEB, "watch", Deadline.after(3), known=frozenset(known))
+    Reconciler(spy, lambda *_: None).reconcile(task)
+    assert spy.calls == [first, *LOOK, "patch ConfigMap", first, *LOOK]
+
+
+def test_a_known_target_that_is_gone_or_another_canarys_is_let_be(make_lab: MakeLab) -> None:
+    other, gone = Name(world.NAMESPACE, "other-vars"), Name(world.NAMESPACE, "gone-vars")
+    target = world.variables(0, other)
+    target["metadata"]["labels"][LABEL] = "another"
+    lab = make_lab(world.rollout(50, world.variables(25), target))
+    task = Task(world.WEB, "watch", Deadline.after(3), known=frozenset((world.VARS, other, gone)))
+    outcome = Reconciler(lab.cluster, lambda *_: None).reconcile(task)
+    assert [it.name for it in outcome.view.targets] == [world.VARS]
+    assert (lab.share(), lab.share(other)) == (50, 0)
