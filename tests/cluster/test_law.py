@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ pytestmark = pytest.mark.slow
 
 _AT_ONCE = 24
 """Canaries at the same time; more of them measure two cores, not Lockstep."""
+
+_APART = 0.4
+"""Seconds between two starts: canaries tick from when they were made, and not in unison."""
 
 SCENARIOS = {it.name: it for it in [*PATHS, *PROVIDERS]}
 
@@ -55,7 +59,10 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def _play_all(made: Lab, scenarios: Mapping[str, Scenario]) -> Played:
     """Play each scenario in a namespace of the name that it has here."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        running = {name: pool.submit(_play, made, name, it) for name, it in scenarios.items()}
+        running = {}
+        for name, scenario in scenarios.items():
+            running[name] = pool.submit(_play, made, name, scenario)
+            time.sleep(_APART)
     for name in scenarios:
         made.settled(name)
     return Played(
