@@ -45,6 +45,8 @@ class Phase(StrEnum):
         return cls.UNKNOWN  # a newer Flagger's: treated as a rollout under way
 
 
+_BEFORE_FIRST = frozenset({Phase.NEW, Phase.INITIALIZING})
+
 _AT_REST = frozenset(
     {Phase.NEW, Phase.INITIALIZING, Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED}
 )
@@ -97,6 +99,14 @@ class Canary:
     def under_way(self) -> bool:
         """Whether a rollout may be shifting traffic, so that a missing router is a fault."""
         return self.phase not in _AT_REST
+
+    @property
+    def before_first(self) -> bool:
+        """Whether Flagger has not yet set it up, and will scale the canary to 0 unannounced.
+
+        What a router object that is there already sends to it is of another time.
+        """
+        return self.phase in _BEFORE_FIRST
 
     @property
     def unweighted(self) -> bool:

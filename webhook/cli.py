@@ -9,6 +9,7 @@ from webhook import __version__, commands, logs, settings
 from webhook.cluster import ConfigurationError, connect
 from webhook.config_metrics import ConfigMetrics
 from webhook.configs import Configs
+from webhook.doctor.command import add_doctor
 from webhook.metrics import Metrics
 from webhook.server import serve, serve_config
 from webhook.service import build
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_hold(choices)
     commands.add_cap(choices)
     commands.add_rollback(choices)
+    add_doctor(choices)
     _add_demo(choices)
     return parser
 

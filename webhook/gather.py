@@ -4,6 +4,7 @@ ConfigMaps come first: whoever writes one presents the version read here, so a w
 an older view than another's conflicts with it. The router comes last: it is the truth.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from webhook import canary as canaries
@@ -41,7 +42,7 @@ def gather(api: Reader, mesh: MeshDefaults, task: Task, now: float) -> View:
             cannot is part of the view instead, since a ceiling must be kept without them.
     """
     ref, deadline = task.ref, task.deadline
-    found = _targets(api, ref, deadline)
+    found = _targets(api, task)
     canary = _canary(api, mesh, ref, deadline)
     running: bool | Problem = False
     router: Reading | Missing | Problem = Reading(0)
@@ -61,11 +62,27 @@ def gather(api: Reader, mesh: MeshDefaults, task: Task, now: float) -> View:
     )
 
 
-def _targets(api: Reader, ref: Name, deadline: Deadline) -> tuple[Target | BrokenTarget, ...]:
-    if len(ref.name) > _LONGEST_LABEL:
+def _targets(api: Reader, task: Task) -> tuple[Target | BrokenTarget, ...]:
+    if len(task.ref.name) > _LONGEST_LABEL:
         return ()  # no label can name this canary
-    selection = Selection(kinds.CONFIG_MAP, ref.namespace, f"{targets.LABEL}={ref.name}")
-    return tuple(targets.parse(obj) for obj in api.list(selection, deadline).items)
+    return tuple(targets.parse(obj) for obj in _labelled(api, task))
+
+
+def _labelled(api: Reader, task: Task) -> Iterable[Object]:
+    if task.known:
+        return [obj for name in sorted(task.known) if (obj := _known(api, task, name))]
+    selection = Selection(kinds.CONFIG_MAP, task.ref.namespace, f"{targets.LABEL}={task.ref.name}")
+    return api.list(selection, task.deadline).items
+
+
+def _known(api: Reader, task: Task, name: Name) -> Object | None:
+    """The ConfigMap, while it is there and its label still names the canary."""
+    try:
+        obj = api.get(kinds.CONFIG_MAP, name, task.deadline)
+    except NotFoundError:
+        return None
+    owner = find(obj, "metadata", "labels", targets.LABEL)
+    return obj if owner == task.ref.name else None
 
 
 def _canary(

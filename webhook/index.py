@@ -60,6 +60,11 @@ class Index:
             kept = set(config_maps)
             self._owners = {name: it for name, it in self._owners.items() if name in kept}
 
+    def targets(self, ref: Name) -> frozenset[Name]:
+        """The ConfigMaps whose label names the canary."""
+        with self._lock:
+            return frozenset(name for name, owner in self._owners.items() if owner == ref)
+
     def everyone(self) -> set[Name]:
         """Every canary, and everyone whom a target names, there or not."""
         with self._lock:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from itertools import product
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,6 +21,8 @@ from prometheus_client.exposition import generate_latest
 
 from webhook import __version__
 from webhook.kinds import Name
+from webhook.reconciler import WriteResult
+from webhook.targets import Mode
 
 # Else every counter has a second series, which nobody asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -66,6 +69,8 @@ class Metrics:
         self.writes = Counter(
             "lockstep_writes", "Writes to targets.", ("mode", "result"), registry=registry
         )
+        for mode, result in product(Mode, WriteResult):
+            self.writes.labels(mode.value, result.value)  # or the first one is no increase
         self.api_errors = Counter(
             "lockstep_api_errors", "Requests the API server failed or refused.", ("verb",),
             registry=registry,

@@ -60,7 +60,9 @@ def _limit(view: View, bound: int, desired: int | None) -> int:
 
 def _serving(view: View) -> bool:
     """Whether the canary may answer requests: no only where we know so."""
-    if view.canary is None or (isinstance(view.canary, Canary) and view.canary.deleting):
+    if view.canary is None:
+        return False
+    if isinstance(view.canary, Canary) and (view.canary.deleting or view.canary.before_first):
         return False
     return view.running is not False
 

@@ -45,11 +45,15 @@ class HookReport:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Tells about writes, reconciles and hooks; without a recorder, no Events."""
+    """Tells about writes, reconciles and hooks; without a recorder, no Events.
+
+    `observe` is whether nothing is written, so that what would be must be told instead.
+    """
 
     metrics: Metrics
     steps: Steps
     recorder: Recorder | None = None
+    observe: bool = False
 
     def write(self, task: Task, view: View, write: Write, result: WriteResult, error: str) -> None:
         """Tell how a write to a target ended; `error` is why it failed."""
@@ -71,6 +75,8 @@ class Reporter:
             self.metrics.forget(task.ref)
         else:
             self._measure(task.ref, outcome)
+        if self.observe:
+            self._observed(task, outcome)
         change = self.steps.see(task.ref, in_step=gone or outcome.decision.in_step)
         if change is Change.BACK_IN_STEP:
             text = f"every ConfigMap has the desired share of {outcome.decision.limit} %"
@@ -78,6 +84,14 @@ class Reporter:
         elif change and (problem := checks.not_synced(outcome)):
             text = f"{problem.reason}: {problem.message}"
             self._note(outcome.view, change.value, text, warning=True)
+
+    def _observed(self, task: Task, outcome: Outcome) -> None:
+        writes = {it.target.name: it for it in outcome.decision.writes}
+        shares = {name: it.share for name, it in writes.items() if it.share != it.target.share}
+        for name, share in self.steps.wish(task.ref, shares).items():
+            text = f"client share would go from {writes[name].target.share} % to {share} %"
+            extra = _write_fields(task, outcome.view, writes[name])
+            log.info(f"observe mode: {text}", extra=extra)
 
     def answered(self, report: HookReport) -> None:
         """Tell how a hook was answered."""

@@ -49,7 +49,8 @@ def build(
     recorder = Recorder(cluster)
     # To observe is to write nothing, so no Events either.
     told = None if settings.observe else recorder
-    reporter = Reporter(metrics, Steps(settings.flux_patience), told)
+    steps = Steps(settings.flux_patience)
+    reporter = Reporter(metrics, steps, told, observe=settings.observe)
     reconciler = Reconciler(
         api=cluster,
         on_write=reporter.write,

@@ -90,7 +90,7 @@ def situation(canary: Canary, obj: Object, shares: Shares | Problem) -> Situatio
 
 def _asked(canary: Canary, obj: Object, skips_analysis: bool) -> frozenset[Hook]:
     analysis = find(obj, "spec", "analysis") or find(obj, "spec", "canaryAnalysis")
-    hooks = {Hook(kind) for kind in map(_own, objects(analysis, "webhooks")) if kind in list(Hook)}
+    hooks = {hook for hook in map(_own, objects(analysis, "webhooks")) if hook}
     if skips_analysis:
         hooks &= {Hook.CONFIRM_ROLLOUT}
     if number(analysis, "iterations") or canary.provider == "kubernetes":
@@ -98,11 +98,21 @@ def _asked(canary: Canary, obj: Object, skips_analysis: bool) -> frozenset[Hook]
     return frozenset(hooks)
 
 
-def _own(webhook: Object) -> str | None:
-    """The type of a hook that calls Lockstep, which serves each type on a path of its name."""
-    kind = text(webhook, "type")
+def called(webhook: Object) -> Hook | None:
+    """The hook of Lockstep's that a webhook calls: each is served on a path of its name.
+
+    Raises:
+        FieldError: the URL is none.
+    """
     try:
         path = urlsplit(text(webhook, "url") or "").path
     except ValueError as error:
         raise FieldError(f"url of the webhook {text(webhook, 'name')}: {error}") from error
-    return kind if kind and path.rstrip("/").endswith(f"/{kind}") else None
+    end = path.rstrip("/").rpartition("/")[2]
+    return Hook(end) if end in list(Hook) else None
+
+
+def _own(webhook: Object) -> Hook | None:
+    """The hook that a webhook of the same type calls."""
+    hook = called(webhook)
+    return hook if hook == text(webhook, "type") else None

@@ -1,7 +1,8 @@
-"""When being out of step becomes news: not while Flux renders, but once it lasts."""
+"""What is news: being out of step once it lasts, and in observe mode what would be written."""
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -17,7 +18,7 @@ class Change(Enum):
 
 @dataclass(slots=True)
 class Steps:
-    """Since when each canary is out of step; only for telling, nothing is decided on it.
+    """What was told of each canary; only for telling, nothing is decided on it.
 
     `patience` is for how many seconds it may be so before it is told.
     """
@@ -26,6 +27,15 @@ class Steps:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _off_since: dict[Name, float] = field(default_factory=dict)
     _told: set[Name] = field(default_factory=set)
+    _wishes: dict[Name, dict[Name, int]] = field(default_factory=dict)
+
+    def wish(self, ref: Name, shares: Mapping[Name, int]) -> Mapping[Name, int]:
+        """Note the share, 0-100, that each target would be given; returns those that are news."""
+        with self._lock:
+            before = self._wishes.pop(ref, {})
+            if shares:
+                self._wishes[ref] = dict(shares)
+            return {name: share for name, share in shares.items() if before.get(name) != share}
 
     def see(self, ref: Name, *, in_step: bool) -> Change | None:
         """Note the state of a canary; returns the news if there is any."""

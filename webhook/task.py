@@ -14,7 +14,8 @@ class Task:
     `trigger` is a hook's name, `watch`, `resync`, `ceiling` or `retry`. `waits_for_raise` is for
     the gates, whose answer a raise that Flux still renders would change. Without
     `waits_for_lowering` a run ends where it would wait for Flux, and a later one is told by
-    `lowering_since` (monotonic seconds) since when Flux is at it.
+    `lowering_since` (monotonic seconds) since when Flux is at it. `known` names the targets that a
+    watch has told of, each to be read by itself; none: the API server is asked for them all.
     """
 
     ref: Name
@@ -24,3 +25,4 @@ class Task:
     waits_for_raise: bool = False
     waits_for_lowering: bool = True
     lowering_since: float | None = None
+    known: frozenset[Name] = frozenset()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import kinds, programs
+from tests.cluster import kinds, programs, proof
 from tests.cluster.controlplane import ControlPlane, control_plane
 
 
@@ -19,13 +19,24 @@ def missing(what: object) -> None:
     pytest.skip(str(what))
 
 
-@pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A real kube-apiserver on a real etcd, with every custom resource defined."""
+def needs_programs() -> None:
+    """Skip, or in CI fail, where the real programs are not built."""
     try:
         programs.find()
     except programs.MissingError as error:
         missing(error)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables that this run has measured."""
+    for table in proof.written():
+        terminalreporter.write_line(f"\n{table}")
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real kube-apiserver on a real etcd, with every custom resource defined."""
+    needs_programs()
     folder: Path = tmp_path_factory.mktemp("control-plane")
     with control_plane(folder) as plane:
         kinds.install(plane.client(), flux=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 
 import yaml
 
 from tests.cluster import programs
-from tests.cluster.client import Client, Json
+from tests.cluster.client import ApiError, Client, Json
+from tests.cluster.programs import wait_for
 
 ROUTERS = {
     "HTTPRoute": ("gateway.networking.k8s.io", "httproutes", ("v1", "v1beta1")),
@@ -37,22 +39,42 @@ def install(client: Client, *, flux: bool = False) -> None:
     """Define the kinds, and wait until they are served."""
     made = [_open(kind, *where) for kind, where in {**ROUTERS, **_BESIDE}.items()]
     made.append(_open("VirtualService", *_APPMESH_SERVICE))
-    made += _documents(programs.module("flagger", "github.com/fluxcd/flagger"), "artifacts/flagger")
+    made += published("flagger", "github.com/fluxcd/flagger", "artifacts/flagger")
     if flux:
         for module in ("kustomize-controller", "source-controller"):
-            folder = programs.module(module, f"github.com/fluxcd/{module}")
-            made += _documents(folder, "config/crd/bases")
-    for definition in made:
+            made += published(module, f"github.com/fluxcd/{module}", "config/crd/bases")
+    define(client, made)
+
+
+def define(client: Client, definitions: Sequence[Json]) -> None:
+    """Define kinds, and wait until they are served."""
+    for definition in definitions:
         client.apply(definition)
-    for definition in made:
+    for definition in definitions:
         name = definition["metadata"]["name"]
-        programs.wait_for(lambda name=name: _served(client, name), f"{name} is served")  # type: ignore[misc]
+        wait_for(partial(_served, client, definition), f"{name} is served")
 
 
-def _served(client: Client, name: str) -> bool:
-    definition = client.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", name)
-    conditions = definition.get("status", {}).get("conditions", [])
-    return any(it["type"] == "Established" and it["status"] == "True" for it in conditions)
+def published(program: str, module: str, path: str) -> list[Json]:
+    """The definitions in a folder of a module that a `go.mod` under `tools` requires."""
+    loaded = (
+        document
+        for file in sorted((programs.module(program, module) / path).glob("*.yaml"))
+        for document in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader)
+    )
+    return [it for it in loaded if it and it["kind"] == "CustomResourceDefinition"]
+
+
+def _served(client: Client, definition: Json) -> bool:
+    """Whether objects can be listed: a definition is established a moment before that."""
+    spec = definition["spec"]
+    try:
+        for version in spec["versions"]:
+            if version["served"]:
+                client.list(f"{spec['group']}/{version['name']}", spec["names"]["kind"])
+    except ApiError:
+        return False
+    return True
 
 
 def _open(kind: str, group: str, plural: str, versions: tuple[str, ...]) -> Json:
@@ -81,13 +103,3 @@ def _open(kind: str, group: str, plural: str, versions: tuple[str, ...]) -> Json
             ],
         },
     }
-
-
-def _documents(folder: Path, path: str) -> list[Json]:
-    """The definitions in a folder of a module."""
-    loaded = (
-        document
-        for file in sorted((folder / path).glob("*.yaml"))
-        for document in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader)
-    )
-    return [it for it in loaded if it and it["kind"] == "CustomResourceDefinition"]

@@ -19,7 +19,7 @@ class Kubelet:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.refused: set[tuple[str, str]] = set()
-        """Namespace and name of the workloads whose pods never get ready."""
+        """Namespace and name of the workloads whose next pods never get ready."""
         self._stopped = threading.Event()
         kinds = ("Deployment", "DaemonSet")
         self._threads = [
@@ -50,23 +50,16 @@ class Kubelet:
                 self._stopped.wait(0.2)  # a fault that a test has made
 
     def _serve(self, obj: Json) -> None:
-        ready = (obj["metadata"]["namespace"], obj["metadata"]["name"]) not in self.refused
+        meta = obj["metadata"]
+        if obj.get("status", {}).get("observedGeneration") == meta["generation"]:
+            return  # so that pods that are ready stay so, until something is changed
+        ready = (meta["namespace"], meta["name"]) not in self.refused
         wanted = _deployment(obj, ready) if obj["kind"] == "Deployment" else _daemon_set(obj, ready)
-        have = obj.get("status", {})
-        # The times of a condition are not compared: each write would cause the next one.
-        if all(_plain(have.get(key)) == _plain(value) for key, value in wanted.items()):
-            return
         try:
             self.client.patch(obj, {"status": wanted}, sub="status", manager="kubelet")
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, list):
-        return [{k: v for k, v in it.items() if not k.startswith("last")} for it in value]
-    return value or 0
 
 
 def _deployment(obj: Json, ready: bool) -> Json:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -34,9 +35,8 @@ class Revision:
 
     @property
     def namespace(self) -> str:
-        """Its namespace; the one that it routes to where it is cluster-scoped."""
-        meta = self.object["metadata"]
-        return str(meta.get("namespace") or meta.get("annotations", {}).get("test/namespace", ""))
+        """Its namespace; for the only cluster-scoped kind, the one scenario that has it."""
+        return str(self.object["metadata"].get("namespace", "kuma"))
 
     @property
     def name(self) -> str:
@@ -45,12 +45,41 @@ class Revision:
 
 
 @dataclass
+class Scene:
+    """What was heard of one namespace; `latest` is by kind and name."""
+
+    revisions: list[Revision] = field(default_factory=list)
+    latest: dict[tuple[str, str], Json] = field(default_factory=dict)
+    heard: threading.Condition = field(default_factory=threading.Condition)
+
+    def take(self, revision: Revision) -> None:
+        """Add what was heard, and wake those who wait for it."""
+        with self.heard:
+            self.revisions.append(revision)
+            key = revision.kind, revision.name
+            if revision.verb == "DELETED":
+                self.latest.pop(key, None)
+            else:
+                self.latest[key] = revision.object
+            self.heard.notify_all()
+
+    def ordered(self) -> list[Revision]:
+        """What was stored, in the store's order."""
+        return sorted(self.revisions, key=lambda it: it.rv)
+
+    def wait(self, condition: Callable[[], object], seconds: float) -> bool:
+        """Wait until something is heard that makes the condition hold; whether it did in time."""
+        with self.heard:
+            return bool(self.heard.wait_for(condition, seconds))
+
+
+@dataclass
 class Observer:
     """Watches from its start on; all objects share one etcd, so `rv` is a total order."""
 
     client: Client
-    revisions: list[Revision] = field(default_factory=list)
     failure: str = ""
+    _scenes: defaultdict[str, Scene] = field(default_factory=lambda: defaultdict(Scene))
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -71,13 +100,9 @@ class Observer:
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
 
-    def of(self, namespace: str) -> list[Revision]:
-        """What was stored in a namespace, in the store's order."""
-        return sorted((it for it in self.revisions if it.namespace == namespace), key=_rv)
-
-    def caught_up(self, rv: int) -> bool:
-        """Whether every watch can be expected to have told what happened up to a revision."""
-        return bool(self.revisions) and max(it.rv for it in self.revisions) >= rv
+    def of(self, namespace: str) -> Scene:
+        """What is seen of a namespace."""
+        return self._scenes[namespace]
 
     def _follow(self, path: str, version: str) -> None:
         while not self._stopped.is_set():
@@ -95,12 +120,8 @@ class Observer:
         rv = str(event["object"]["metadata"]["resourceVersion"])
         if event["type"] != "BOOKMARK":
             revision = Revision(int(rv), time.monotonic(), event["type"], event["object"])
-            self.revisions.append(revision)
+            self._scenes[revision.namespace].take(revision)
         return rv
-
-
-def _rv(revision: Revision) -> int:
-    return revision.rv
 
 
 def routed(router: Json) -> int:

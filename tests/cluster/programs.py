@@ -106,11 +106,19 @@ class Process:
         """
 
         def ended_or_ready() -> object:
-            if self.popen.poll() is not None:
-                raise RuntimeError(f"{self.name} ended with {self.popen.returncode}:\n{self.tail}")
+            self.check()
             return probe()
 
         wait_for(ended_or_ready, f"{self.name} is ready", seconds)
+
+    def check(self) -> None:
+        """Check that it runs.
+
+        Raises:
+            RuntimeError: the program ended; the message has the end of its log.
+        """
+        if self.popen.poll() is not None:
+            raise RuntimeError(f"{self.name} ended with {self.popen.returncode}:\n{self.tail}")
 
     @property
     def tail(self) -> str:

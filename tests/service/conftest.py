@@ -5,9 +5,11 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from flask.testing import FlaskClient
 from kubernetes.client import Configuration
 from prometheus_client.parser import text_string_to_metric_families
@@ -153,3 +155,26 @@ def wait_for(condition: Callable[[], object], seconds: float = 5.0) -> float:
         assert time.monotonic() - start < seconds, "it did not happen in time"
         time.sleep(0.002)
     return time.monotonic() - start
+
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture
+def kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Configure:
+    """A function that makes a kubeconfig for a server, whose context has a namespace or none."""
+
+    def configure(server: str, namespace: str | None = "test") -> None:
+        context = {"cluster": "c"} | ({"namespace": namespace} if namespace else {})
+        path = tmp_path / "kubeconfig"
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": context}],
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+        }
+        path.write_text(yaml.safe_dump(config))
+        monkeypatch.setenv("KUBECONFIG", str(path))
+
+    return configure

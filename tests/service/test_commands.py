@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests import world
-from tests.service.conftest import Lab, MakeLab, wait_for
+from tests.service.conftest import Configure, Lab, MakeLab, wait_for
 from webhook import kinds
 from webhook.cli import main
 from webhook.demo.store import Store
@@ -22,34 +21,12 @@ from webhook.kinds import Name
 HOOKS = ("confirm-rollout", "confirm-traffic-increase", "confirm-promotion", "rollback", "event")
 READS = [("list", "configmaps"), ("get", "deployments"), ("get", "httproutes")]
 
-Configure = Callable[..., None]
-
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No cluster and no setting but those of the test."""
     for variable in ("LOCKSTEP_NAMESPACE", "KUBERNETES_SERVICE_HOST", "KUBECONFIG"):
         monkeypatch.delenv(variable, raising=False)
-
-
-@pytest.fixture
-def kubeconfig(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Configure:
-    """A function that makes a kubeconfig for a server, whose context has a namespace or none."""
-
-    def configure(server: str, namespace: str | None = "test") -> None:
-        context = {"cluster": "c"} | ({"namespace": namespace} if namespace else {})
-        path = tmp_path / "kubeconfig"
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "c",
-            "contexts": [{"name": "c", "context": context}],
-            "clusters": [{"name": "c", "cluster": {"server": server}}],
-        }
-        path.write_text(yaml.safe_dump(config))
-        monkeypatch.setenv("KUBECONFIG", str(path))
-
-    return configure
 
 
 def rollout(phase: str = "Progressing", **annotations: str) -> Store:

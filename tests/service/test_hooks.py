@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import world
-from tests.service.conftest import Lab, MakeLab, event
+from tests.service.conftest import Lab, MakeLab, event, wait_for
 from webhook import kinds
 from webhook.deadline import Deadline
 from webhook.demo.store import Store
@@ -18,7 +18,7 @@ from webhook.fields import Object
 from webhook.gates import Hook
 from webhook.kinds import Kind, Name, Selection
 from webhook.reconciler import Reconciler
-from webhook.targets import CEILING
+from webhook.targets import CEILING, LABEL
 from webhook.task import Task
 
 TO_PRIMARY = "Routing all traffic to primary"
@@ -134,7 +134,7 @@ def test_a_lowering_is_read_back_from_flux_before_the_answer(make_lab: MakeLab) 
         response = lab.hook("event", event(TO_PRIMARY))
     assert response.status_code == 200
     assert lab.share(world.SETTINGS) == 0
-    assert lab.metric("lockstep_writes_total", mode="verify") is None
+    assert lab.metric("lockstep_writes_total", mode="verify") == 0
 
 
 def test_a_lowering_that_flux_does_not_render_breaks_the_glass(make_lab: MakeLab) -> None:
@@ -172,7 +172,7 @@ def test_a_gate_waits_for_the_gateway_to_accept_the_route(make_lab: MakeLab) -> 
         route["metadata"]["generation"] = 2
         return route | {"status": {"parents": [{"conditions": [accepted]}]}}
 
-    lab = make_lab(world.rollout(50, world.variables(25)), hook_deadline=0.3)
+    lab = make_lab(world.rollout(50, world.variables(25)), hook_deadline=1.0)
     lab.store.put(routed(observed=1))
     refused = lab.hook("confirm-traffic-increase")
     assert refused.json
@@ -257,6 +257,21 @@ def test_observe_mode_writes_nothing_and_refuses_nothing_but_a_rollback(
     assert lab.told() == []
 
 
+def test_observe_mode_tells_once_what_the_watch_would_write(make_lab: MakeLab) -> None:
+    lab = make_lab(world.rollout(0), observe=True, start=True)
+
+    def told() -> list[tuple[object, object]]:
+        lines = lab.lines.having(trigger="watch", configmap="canary-vars")
+        return [(line["before"], line["after"]) for line in lines]
+
+    for routed in (25, 50, 0, 25):
+        lab.store.put(world.route(routed))
+        wait_for(lambda: lab.metric("lockstep_routed_share") == routed)  # noqa: B023
+        lab.store.put(world.canary())  # Flagger's next status: nothing new about the share
+    assert told() == [(0, 25), (0, 50), (0, 25)]
+    assert lab.writes() == 0
+
+
 class Spy:
     """A cluster that notes what is asked of it; not a mock: it asks the real one."""
 
@@ -277,10 +292,28 @@ class Spy:
         return self._cluster.patch(kind, name, patch, deadline)
 
 
-def test_a_raise_is_followed_by_one_more_look_at_everything(make_lab: MakeLab) -> None:
+LOOK = ["get Canary", "get Deployment", "get HTTPRoute"]
 
+
+@pytest.mark.parametrize(
+    ("known", "first"), [((), "list ConfigMap"), ((world.VARS,), "get ConfigMap")]
+)
+def test_a_raise_is_followed_by_one_more_look_at_everything(
+    make_lab: MakeLab, known: tuple[Name, ...], first: str
+) -> None:
     lab = make_lab(world.rollout(50, world.variables(25)))
     spy = Spy(lab)
-    Reconciler(spy, lambda *_: None).reconcile(Task(world.WEB, "watch", Deadline.after(3)))
-    look = ["list ConfigMap", "get Canary", "get Deployment", "get HTTPRoute"]
-    assert spy.calls == [*look, "patch ConfigMap", *look]
+    task = Task(world.WEB, "watch", Deadline.after(3), known=frozenset(known))
+    Reconciler(spy, lambda *_: None).reconcile(task)
+    assert spy.calls == [first, *LOOK, "patch ConfigMap", first, *LOOK]
+
+
+def test_a_known_target_that_is_gone_or_another_canarys_is_let_be(make_lab: MakeLab) -> None:
+    other, gone = Name(world.NAMESPACE, "other-vars"), Name(world.NAMESPACE, "gone-vars")
+    target = world.variables(0, other)
+    target["metadata"]["labels"][LABEL] = "another"
+    lab = make_lab(world.rollout(50, world.variables(25), target))
+    task = Task(world.WEB, "watch", Deadline.after(3), known=frozenset((world.VARS, other, gone)))
+    outcome = Reconciler(lab.cluster, lambda *_: None).reconcile(task)
+    assert [it.name for it in outcome.view.targets] == [world.VARS]
+    assert (lab.share(), lab.share(other)) == (50, 0)

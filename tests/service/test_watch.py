@@ -168,10 +168,10 @@ def test_a_watch_that_is_cut_goes_on(lab: Lab) -> None:
 
 
 def test_an_api_server_that_was_away_is_caught_up_with(lab: Lab) -> None:
-    lab.api.deny("list", "configmaps")
+    lab.api.deny("get", "configmaps")
     lab.store.put(world.route(50))
     wait_for(lambda: lab.lines.having(message="a canary could not be reconciled"))
-    lab.api.allow("list", "configmaps")
+    lab.api.allow("get", "configmaps")
     wait_for(lambda: lab.share() == 50)
 
 

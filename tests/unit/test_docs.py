@@ -3,27 +3,20 @@ from pathlib import Path
 
 import yaml
 
+from tests.markdown import ROOT, page, rows, section
 from tests.recorded import FILES, recorded
 from webhook import canary, config_server, duration, routers, settings
-from webhook.config_metrics import ConfigMetrics
 from webhook.gates import Hook
 from webhook.reasons import Reason
 from webhook.settings import Settings
 from webhook.steps import Change
 
-ROOT = Path(__file__).parents[2]
-REASONS = (ROOT / "docs/reasons.md").read_text()
-PROVIDERS = (ROOT / "docs/providers.md").read_text()
-SETTINGS = (ROOT / "docs/settings.md").read_text()
-CONFIG = (ROOT / "docs/config-endpoint.md").read_text()
+REASONS = page("reasons.md")
+PROVIDERS = page("providers.md")
+SETTINGS = page("settings.md")
+CONFIG = page("config-endpoint.md")
 STATUSES = {"200", "400", "401", "403", "404", "405", "413", "415", "503"}
 CLIENT_SHARE_CHANGED = "ClientShareChanged"
-
-
-def rows(markdown: str) -> list[list[str]]:
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
-    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return table[2:]  # without the head and the line below it
 
 
 def example_hooks() -> dict[str, dict[str, str]]:
@@ -72,6 +65,11 @@ def test_each_example_hook_is_sent_to_its_own_path_of_the_service() -> None:
         assert webhook["url"] == f"http://lockstep.lockstep-system/{hook}"
 
 
+def test_the_hooks_table_has_every_hook_in_the_order_of_the_code() -> None:
+    table = rows(section(page("attach.md"), "### What each hook is for"))
+    assert [hook for hook, _ in table] == [f"`{hook}`" for hook in Hook]
+
+
 def test_flagger_waits_longer_than_a_hook_may_take() -> None:
     for hook, webhook in example_hooks().items():
         assert duration.seconds(webhook["timeout"]) > Settings().hook_deadline, hook
@@ -81,16 +79,6 @@ def test_the_reasons_that_browsers_get_are_documented() -> None:
     documented = re.findall(r"^\| \d{3} \| `(\w+)` ", CONFIG, re.MULTILINE)
     used = re.findall(r"Reason\.([A-Z_]+)", Path(config_server.__file__).read_text())
     assert sorted(documented) == sorted({Reason[name].value for name in used})
-
-
-def test_the_metrics_of_the_config_endpoint_are_documented() -> None:
-    metrics = ConfigMetrics()
-    metrics.answered(200)
-    metrics.heard("canary")
-    metrics.restarted("canary")
-    samples = [sample for family in metrics.registry.collect() for sample in family.samples]
-    documented = set(re.findall(r"`(lockstep_config_\w+)\{(\w+)\}`", CONFIG))
-    assert documented == {(it.name, *it.labels) for it in samples}
 
 
 def test_the_nginx_shown_asks_for_what_the_manifests_serve() -> None:

@@ -23,7 +23,7 @@ from webhook import kinds
 from webhook.cluster import Listing
 from webhook.deadline import Deadline
 from webhook.demo.mergepatch import merged
-from webhook.errors import ConflictError
+from webhook.errors import ConflictError, NotFoundError
 from webhook.fields import Object
 from webhook.kinds import Kind, Name, Selection
 from webhook.reconciler import Reconciler
@@ -32,7 +32,7 @@ from webhook.view import Event
 
 NOW = 1_800_000_000.0
 NEVER = Deadline(float("inf"))
-CONFLICT = "conflict"
+ERRORS = {"conflict": ConflictError, "missing": NotFoundError}
 Call = tuple[Any, ...]
 Objects = tuple[tuple[tuple[Kind, Name], str], ...]
 Results = tuple[str, ...]
@@ -62,8 +62,8 @@ class Replayed:
         if not self.results:
             raise Paused(call)
         result = self.results.pop(0)
-        if result == CONFLICT:
-            raise ConflictError(result)
+        if result in ERRORS:
+            raise ERRORS[result](result)
         return result
 
 
@@ -98,12 +98,12 @@ def perform(call: Call, objects: Objects) -> tuple[str, Objects]:
     if verb == "list":
         found = [json.loads(text) for (of, _), text in objects if of == kind]
         return json.dumps(found), objects
-    text = dict(objects)[kind, rest[0]]
+    text = dict(objects).get((kind, rest[0]), "missing")
     if verb == "get":
         return text, objects
     before, patch = json.loads(text), json.loads(rest[1])
     if patch["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]:
-        return CONFLICT, objects
+        return "conflict", objects
     after = put(objects, merged(before, patch))
     return dict(after)[kind, rest[0]], after
 
@@ -166,7 +166,7 @@ class Play:
         results[number] += (result,)
         newest = state.routed() if call[1] == kinds.HTTP_ROUTE else state.newest
         following = next_call(task, results[number])
-        if following and following[0] == "list":
+        if following == next_call(task, ()):
             results[number] = ()
         state = State(objects, tuple(results), state.moved, newest)
         unchanging = following and following[1] in (kinds.CANARY, kinds.DEPLOYMENT)
@@ -198,8 +198,9 @@ def start(routed: int, *targets: world.Json, phase: str = "Progressing") -> Obje
     return objects
 
 
-def watch(name: str) -> Task:
-    return Task(world.WEB, name, NEVER)
+def watch(name: str, *known: Name) -> Task:
+    """A reconcile that reads the targets it knows by name, else whichever have the label."""
+    return Task(world.WEB, name, NEVER, known=frozenset(known))
 
 
 def announcement(at: float = NOW) -> Task:
@@ -215,7 +216,8 @@ def clients_have_what_was_read_last(_play: Play, state: State) -> None:
     assert state.clients() == {state.newest}
 
 
-TWO = (world.variables(25), world.variables(25, Name("test", "more-vars")))
+MORE = Name("test", "more-vars")
+TWO = (world.variables(25), world.variables(25, MORE))
 TARGETS = pytest.mark.parametrize("targets", [TWO[:1], TWO], ids=["one target", "two targets"])
 MOVES = {
     "a raise": [50],
@@ -227,10 +229,14 @@ MOVES = {
 
 @TARGETS
 @pytest.mark.parametrize("moves", MOVES.values(), ids=MOVES)
+@pytest.mark.parametrize("by_name", [0, 1, 2], ids=["by label", "by label and by name", "by name"])
 def test_two_reconciles_leave_no_older_number_standing(
-    targets: tuple[world.Json, ...], moves: list[int]
+    targets: tuple[world.Json, ...], moves: list[int], by_name: int
 ) -> None:
-    play = Play({"a": watch("a"), "b": watch("b")}, [Move(world.route(share)) for share in moves])
+    known = [Name(world.NAMESPACE, it["metadata"]["name"]) for it in targets]
+    tasks = {name: watch(name, *known[: len(known) * (by_name > number)])
+             for number, name in enumerate("ab")}  # fmt: skip
+    play = Play(tasks, [Move(world.route(share)) for share in moves])
     states = explore(play, start(25, *targets), nothing, clients_have_what_was_read_last)
     assert states > 20
 
@@ -248,8 +254,22 @@ def never_above_0_once_answered(play: Play, state: State) -> None:
 )
 @pytest.mark.parametrize(
     "other",
-    [watch("b"), announcement(NOW + 1), announcement()],
-    ids=["a watch event", "a newer announcement", "the same announcement to another replica"],
+    [
+        watch("b"),
+        watch("b", world.VARS),
+        watch("b", MORE),
+        watch("b", world.VARS, MORE),
+        announcement(NOW + 1),
+        announcement(),
+    ],
+    ids=[
+        "a watch event",
+        "a watch event that knows the one target",
+        "a watch event that knows the other target",
+        "a watch event that knows both targets",
+        "a newer announcement",
+        "the same announcement to another replica",
+    ],
 )
 def test_no_reconcile_raises_after_an_announcement_was_answered(
     targets: tuple[world.Json, ...], other: Task

@@ -12,6 +12,7 @@ import yaml
 from webhook import canary as canaries
 from webhook import cli, kinds, routers, server, targets
 from webhook.canary import MeshDefaults
+from webhook.kinds import Kind
 from webhook.settings import Settings
 from webhook.targets import Mode, Target
 
@@ -95,23 +96,184 @@ def test_every_file_parses(file: Path) -> None:
         assert {"apiVersion", "kind"} <= set(obj)
 
 
+def listed(folder: Path, *keys: str) -> list[str]:
+    """What a kustomization.yaml includes under these keys."""
+    document = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    return [it for key in keys for it in document.get(key, [])]
+
+
+def files_of(folder: Path) -> list[str]:
+    return [it for it in listed(folder, "resources") if it.endswith(".yaml")]
+
+
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=relative)
 def test_every_kustomization_lists_what_lies_beside_it(folder: Path) -> None:
-    listed = set(yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"])
-    assert listed == {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
+    beside = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(files_of(folder)) == beside
 
 
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not on PATH")
 @pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=relative)
-def test_kustomize_renders(folder: Path) -> None:
+def test_every_folder_that_is_included_is_one(folder: Path) -> None:
+    for name in set(listed(folder, "resources", "components")) - set(files_of(folder)):
+        assert (folder / name / "kustomization.yaml").is_file(), name
+
+
+def rendered(folder: Path) -> list[Object]:
+    """What Kustomize makes of a folder."""
     done = subprocess.run(
         ["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    rendered = {(it["kind"], it["metadata"]["name"]) for it in yaml.safe_load_all(done.stdout)}
-    resources = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
-    written = [it for name in resources for it in yaml.safe_load_all((folder / name).read_text())]
-    assert rendered == {(it["kind"], it["metadata"]["name"]) for it in written}
+    return list(yaml.safe_load_all(done.stdout))
+
+
+needs_kubectl = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not on PATH")
+
+
+@needs_kubectl
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=relative)
+def test_kustomize_renders(folder: Path) -> None:
+    found = {(it["kind"], it["metadata"]["name"]) for it in rendered(folder)}
+    files = files_of(folder)
+    written = [it for name in files for it in yaml.safe_load_all((folder / name).read_text())]
+    assert found >= {(it["kind"], it["metadata"]["name"]) for it in written}
+    alone = files == listed(folder, "resources", "components")
+    assert len(found) == len(written) if alone else len(found) > len(written)
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", ["dev", "production"])
+def test_an_overlay_of_the_service_only_patches(overlay: str) -> None:
+    """It may change what the base has, and add what is scraped, but take nothing away."""
+    folder = ROOT / "manifests/overlays" / overlay
+    assert [it for it in folder.iterdir() if it.name != "kustomization.yaml"] == []
+    names = [
+        {(it["kind"], it["metadata"]["name"]) for it in rendered(it)}
+        for it in (folder, ROOT / "manifests/base")
+    ]
+    assert names[0] - names[1] <= {("PodMonitor", "lockstep")}
+    assert names[1] <= names[0]
+
+
+def built(folder: str, kind: str, name: str) -> Object:
+    """The object of a folder, as Kustomize builds it."""
+    (found,) = (
+        it
+        for it in rendered(ROOT / folder)
+        if it["kind"] == kind and it["metadata"]["name"] == name
+    )
+    return found
+
+
+ROUTED = [("gatewayapi", kinds.HTTP_ROUTE), ("nginx", kinds.INGRESS)]
+
+
+@needs_kubectl
+@pytest.mark.parametrize(("router", "kind"), ROUTED)
+def test_lockstep_reads_the_share_of_the_router_that_is_chosen(router: str, kind: Kind) -> None:
+    canary = built(f"manifests/frontend/{router}", "Canary", "frontend")
+    source = routers.source(canaries.parse(canary, MeshDefaults()))
+    assert source is not None
+    assert source.kind == kind
+
+
+@needs_kubectl
+@pytest.mark.parametrize("router", ["gatewayapi", "nginx"])
+def test_each_builds_assets_come_from_that_build(router: str) -> None:
+    ways = {"HTTPRoute": route_ways, "Ingress": ingress_ways}
+    kind = {"gatewayapi": "HTTPRoute", "nginx": "Ingress"}[router]
+    assets = built(f"manifests/frontend/{router}", kind, "frontend-assets")
+    assert ways[kind](assets) == {"/canary/": "frontend-canary", "/stable/": "frontend-primary"}
+
+
+def route_ways(route: Object) -> dict[str, str]:
+    return {
+        match["path"]["value"]: rule["backendRefs"][0]["name"]
+        for rule in route["spec"]["rules"]
+        for match in rule["matches"]
+    }
+
+
+def ingress_ways(ingress: Object) -> dict[str, str]:
+    (rule,) = ingress["spec"]["rules"]
+    return {it["path"]: it["backend"]["service"]["name"] for it in rule["http"]["paths"]}
+
+
+@needs_kubectl
+def test_only_the_gate_that_refuses_as_a_matter_of_course_alerts_nobody() -> None:
+    canary = built("manifests/frontend/nginx", "Canary", "frontend")
+    muted = [it["type"] for it in canary["spec"]["analysis"]["webhooks"] if it.get("muteAlert")]
+    assert muted == ["confirm-traffic-increase"]
+
+
+@needs_kubectl
+def test_the_check_and_the_alert_that_the_canary_names_are_there() -> None:
+    for router in ("gatewayapi", "nginx"):
+        folder = f"manifests/frontend/{router}"
+        analysis = built(folder, "Canary", "frontend")["spec"]["analysis"]
+        for metric in analysis["metrics"]:
+            assert built(folder, "MetricTemplate", metric["templateRef"]["name"])
+        for alert in analysis["alerts"]:
+            assert built(folder, "AlertProvider", alert["providerRef"]["name"])
+
+
+@needs_kubectl
+def test_without_flagger_each_deployment_has_a_service_of_its_own() -> None:
+    for build in ("stable", "canary"):
+        name = f"frontend-{build}"
+        deployment = built("manifests/frontend/pair", "Deployment", name)
+        service = built("manifests/frontend/pair", "Service", name)["spec"]["selector"]
+        assert service == {"app": name}
+        assert deployment["spec"]["selector"]["matchLabels"] == service
+        assert deployment["spec"]["template"]["metadata"]["labels"] == service
+
+
+def test_the_settings_of_the_pair_are_served_and_steered_by_nobody() -> None:
+    settings = one("ConfigMap", "manifests/frontend/pair", "canary-settings")
+    assert settings["metadata"]["labels"] == {targets.SERVE: "true"}
+    settings["metadata"]["labels"][targets.LABEL] = "-"
+    assert target(settings).share == 0
+
+
+def test_the_frontend_mounts_what_is_rendered_and_asks_the_endpoint_for_it() -> None:
+    pod = one("Deployment", "manifests/frontend/base")["spec"]["template"]["spec"]
+    name = one("ConfigMap", "manifests/app", "canary-settings")["metadata"]["name"]
+    assert name in [it["configMap"]["name"] for it in pod["volumes"] if "configMap" in it]
+    (asked,) = (it["value"] for it in pod["containers"][0]["env"])
+    service = base("Service", CONFIG)["metadata"]["name"]
+    assert asked == f"http://{service}.lockstep-system.svc.cluster.local/config/shop/{name}.json"
+
+
+def test_flux_applies_folders_that_exist_from_sources_that_exist() -> None:
+    applied = [it for it in objects("manifests/flux") if "toolkit" in it["apiVersion"]]
+    names = {(it["kind"], it["metadata"]["name"]) for it in applied}
+    names |= {("GitRepository", "flux-system")}
+    for it in applied:
+        if it["kind"] == "Kustomization":
+            source = it["spec"]["sourceRef"]
+            assert (source["kind"], source["name"]) in names
+            path = ROOT / it["spec"]["path"].removeprefix("./")
+            assert (path / "kustomization.yaml").is_file(), path
+            for earlier in it["spec"].get("dependsOn", []):
+                assert ("Kustomization", earlier["name"]) in names
+
+
+def test_what_is_not_signed_is_not_applied() -> None:
+    assert one("GitRepository", "manifests/flux")["spec"]["verify"]["mode"] == "HEAD"
+    oci = one("OCIRepository", "manifests/flux")["spec"]["verify"]
+    assert oci["provider"] == "cosign"
+    assert oci["matchOIDCIdentity"]
+
+
+def test_every_image_that_flux_updates_has_a_policy() -> None:
+    text = "".join(file.read_text() for file in YAML if "manifests/frontend" in str(file))
+    marked = set(re.findall(r'"\$imagepolicy": "shop:([a-z-]+)', text))
+    policies = {
+        it["metadata"]["name"] for it in objects("manifests/flux") if it["kind"] == "ImagePolicy"
+    }
+    assert marked == policies
+    path = one("ImageUpdateAutomation", "manifests/flux")["spec"]["update"]["path"]
+    assert path == "./manifests/frontend"
 
 
 def test_the_service_may_do_what_the_code_does_and_no_more() -> None:
@@ -161,7 +323,8 @@ def subject(account: str) -> Object:
 
 def test_only_the_account_that_writes_is_bound_in_the_applications_namespace() -> None:
     assert one("RoleBinding", "manifests/app")["subjects"] == [subject(SERVE)]
-    bound = [it["subjects"] for it in objects() if it["kind"].endswith("Binding")]
+    bindings = ("RoleBinding", "ClusterRoleBinding")
+    bound = [it["subjects"] for it in objects() if it["kind"] in bindings]
     assert bound.count([subject(CONFIG)]) == 1
 
 

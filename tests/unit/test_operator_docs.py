@@ -3,13 +3,13 @@
 import json
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from tests.builders import Brakes, Reading, a_canary, a_target, a_view
+from tests.markdown import ROOT, blocks, commands, page
 from webhook import cli, outlook, status
 from webhook.brakes import Brake, Change
 from webhook.checks import Outcome
@@ -19,21 +19,14 @@ from webhook.policy import decide
 from webhook.situation import Shares, situation
 from webhook.status import Standing
 
-ROOT = Path(__file__).parents[2]
-BRAKES = (ROOT / "docs/brakes.md").read_text()
-STATUS = (ROOT / "docs/status.md").read_text()
-DOCUMENTS = [(ROOT / "README.md").read_text(), BRAKES, STATUS]
-
-
-def blocks(document: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", document, re.DOTALL)
+BRAKES = page("brakes.md")
+STATUS = page("status.md")
 
 
 def shell_lines(program: str) -> list[list[str]]:
     """The arguments of each call of a program in the docs, up to a pipe."""
-    lines = [line for doc in DOCUMENTS for it in blocks(doc, "sh") for line in it.splitlines()]
-    words = [shlex.split(line.split("|")[0], comments=True) for line in lines]
-    return [it[1:] for it in words if it[:1] == [program]]
+    lines = [it.line.partition(" | ")[0] for it in commands() if it.program == program]
+    return [shlex.split(line)[1:] for line in lines]
 
 
 @pytest.mark.parametrize("arguments", shell_lines("lockstep"), ids=" ".join)

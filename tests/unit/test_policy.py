@@ -204,6 +204,8 @@ CASES: list[tuple[str, View, int]] = [
     ("the router routes less", a_view(router=Reading(10)), 10),
     ("Flagger has scaled the canary down", a_view(running=False), 0),
     ("the Canary is being deleted", a_view(canary=a_canary(deleting=True)), 0),
+    ("the Canary is not set up yet", a_view(canary=a_canary(phase=Phase.NEW)), 0),
+    ("Flagger sets the Canary up", a_view(canary=a_canary(phase=Phase.INITIALIZING)), 0),
     ("the Canary is gone", a_view(canary=None, running=False, router=Reading(0)), 0),
     ("a cap", a_view(canary=a_canary(brakes=Brakes(cap=10))), 10),
     ("a cap above the router", a_view(canary=a_canary(brakes=Brakes(cap=90))), 25),

@@ -27,7 +27,7 @@ from webhook.routers import (
 )
 from webhook.routers.weights import Reading, RouterError
 
-__all__ = ["Reading", "RouterError", "Source", "source"]
+__all__ = ["Reading", "RouterError", "Source", "known", "source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,15 @@ def source(canary: Canary) -> Source | None:
     return Source(kind, Name(namespace, name_of(canary)), share)
 
 
+def known(provider: str) -> bool:
+    """Whether Flagger has such a provider; it takes Istio for any other."""
+    return provider == "kubernetes" or _pattern(provider) is not None
+
+
 def _provider(name: str) -> str:
     """The provider as Flagger's factory finds it, which takes Istio for any that it lacks."""
-    return next((pattern for pattern in _PROVIDERS if fnmatchcase(name, pattern)), "istio")
+    return _pattern(name) or "istio"
+
+
+def _pattern(name: str) -> str | None:
+    return next((pattern for pattern in _PROVIDERS if fnmatchcase(name, pattern)), None)

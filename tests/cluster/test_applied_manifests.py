@@ -1,0 +1,322 @@
+"""Every manifest on a real API server with the real definitions; RBAC and admission at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from http import HTTPStatus
+from itertools import count
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster import definitions, programs
+from tests.cluster.client import ApiError, Client, Json
+from tests.cluster.controlplane import ControlPlane, control_plane
+from tests.cluster.fixtures import missing
+from tests.cluster.programs import wait_for
+from webhook.cli import main
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = sorted(
+    str(file.parent.relative_to(ROOT))
+    for folder in ("flagger", "manifests")
+    for file in (ROOT / folder).rglob("kustomization.yaml")
+)
+BESIDE_GITOPS = ["oci", "helm"]
+NAMESPACES = ("lockstep-system", "shop", "flux-system")
+NAMELESS = re.compile(r"\$\{[A-Z_]+:=([^}]*)\}")
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane with the real definitions and our namespaces."""
+    try:
+        programs.find()
+    except programs.MissingError as error:
+        missing(error)
+    with control_plane(tmp_path_factory.mktemp("manifests")) as plane:
+        definitions.install(plane.client(), tmp_path_factory.mktemp("definitions"))
+        for name in NAMESPACES:
+            plane.client().apply(
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            )
+        yield plane
+
+
+def rendered(folder: Path | str) -> list[Json]:
+    """What Kustomize makes of a folder, Flux's defaults filled in."""
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(ROOT / folder)], capture_output=True, text=True, check=True
+    )
+    return list(yaml.safe_load_all(NAMELESS.sub(r"\1", done.stdout)))
+
+
+def accepted(plane: ControlPlane, objects: list[Json]) -> None:
+    """The API server takes each object, and knows each of its fields."""
+    for obj in objects:
+        obj["metadata"].setdefault("namespace", "shop")
+        if obj["kind"].startswith(("Cluster", "Validating")) or obj["kind"] == "Namespace":
+            del obj["metadata"]["namespace"]
+    said = plane.kubectl(
+        "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-",
+        stdin=yaml.safe_dump_all(objects),
+    )  # fmt: skip
+    assert len(said.splitlines()) == len(objects), said
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_api_server_takes_every_object(plane: ControlPlane, folder: str) -> None:
+    accepted(plane, rendered(folder))
+
+
+@pytest.mark.parametrize("component", BESIDE_GITOPS)
+def test_the_other_ways_of_flux_are_taken_too(plane: ControlPlane, component: str) -> None:
+    accepted(plane, beside(plane.folder, component))
+
+
+def beside(folder: Path, component: str) -> list[Json]:
+    """manifests/cluster with a component more."""
+    place = folder / component
+    place.mkdir(exist_ok=True)
+    manifests = os.path.relpath(ROOT / "manifests", place.resolve())
+    document = {
+        "resources": [f"{manifests}/cluster"],
+        "components": [f"{manifests}/flux/{component}"],
+    }
+    (place / "kustomization.yaml").write_text(yaml.safe_dump(document))
+    return rendered(place)
+
+
+def test_with_the_chart_helm_renders_what_flux_would(plane: ControlPlane) -> None:
+    applied = {(it["kind"], it["metadata"]["name"]) for it in beside(plane.folder, "helm")}
+    assert ("HelmRelease", "frontend") in applied
+    assert ("Kustomization", "frontend") in applied
+    assert ("Kustomization", "frontend-canary-settings") not in applied
+
+
+def test_from_a_registry_every_kustomization_takes_the_signed_artifact(
+    plane: ControlPlane,
+) -> None:
+    sources = {
+        it["spec"]["sourceRef"]["kind"]
+        for it in beside(plane.folder, "oci")
+        if it["kind"] == "Kustomization" and it["metadata"]["namespace"] == "shop"
+    }
+    assert sources == {"OCIRepository"}
+
+
+def template(*values: str) -> list[Json]:
+    """What helm makes of the chart."""
+    command = [programs.find()["helm"], "template", "frontend", str(ROOT / "charts/frontend")]
+    done = subprocess.run(
+        [*command, "--namespace=shop", *values], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def test_the_charts_objects_are_taken_and_healthy(
+    plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objects = template()
+    accepted(plane, objects)
+    objects += [*rendered("manifests/frontend/canary-only"), *beside(plane.folder, "helm")]
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(objects))
+    assert main(["doctor", str(tmp_path)]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("percentage", "release"), [("0", "none"), ("25", "5d4b8c9f7"), ("100", "1234567890")]
+)
+def test_the_chart_renders_the_number_and_the_release(percentage: str, release: str) -> None:
+    values = (f"--set=canary.percentage={percentage}", f"--set-literal=canary.release={release}")
+    (settings,) = (it for it in template(*values) if it["kind"] == "ConfigMap")
+    document = json.loads(settings["data"]["config.json"])
+    assert document == {
+        "CANARY_PERCENTAGE": int(percentage),
+        "CANARY_RELEASE": release,
+        "FEATURE_FLAGS": {"newCheckout": False},
+    }
+
+
+@pytest.mark.parametrize("value", ["101", "-1", "ten", "1.5"])
+def test_the_chart_takes_no_other_number(value: str) -> None:
+    with pytest.raises(RuntimeError, match="percentage"):
+        template(f"--set-json=canary.percentage={json.dumps(value)}")
+
+
+def test_the_chart_and_the_manifests_run_the_same_pods() -> None:
+    (chart,) = (it for it in template() if it["kind"] == "Deployment")
+    (manifest,) = rendered("manifests/frontend/base")
+    assert chart["spec"] == manifest["spec"]
+
+
+# RBAC and admission
+
+
+@pytest.fixture(scope="module")
+def lockstep(plane: ControlPlane) -> Client:
+    """A client with the token of Lockstep's account, under manifests/base and manifests/app."""
+    admin = plane.client()
+    for obj in (*rendered("manifests/overlays/dev"), *rendered("manifests/frontend/nginx")):
+        admin.apply(obj)
+    for obj in rendered("manifests/app/settings"):
+        obj["metadata"]["namespace"] = "shop"
+        admin.apply(obj)
+    client = plane.client(plane.service_account_token("lockstep-system", "lockstep"))
+    numbers = count()
+
+    def in_force() -> str:
+        """A patch that changes nothing would always pass."""
+        probe = {"metadata": {"annotations": {"probe": str(next(numbers))}}}
+        return refused(client, target(), probe)
+
+    wait_for(in_force, "the policy is in force")
+    admin.patch(target(), {"metadata": {"annotations": {"probe": None}}})
+    return client
+
+
+def config_map(name: str, namespace: str = "shop", **metadata: object) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace, **metadata},
+        "data": {"CANARY_PERCENTAGE": "0"},
+    }
+
+
+def target(name: str = "canary-vars") -> Json:
+    return config_map(name)
+
+
+def refused(client: Client, obj: Json, patch: Json) -> str:
+    """Why the API server refuses a patch; empty where it takes it."""
+    try:
+        client.patch(obj, patch)
+    except ApiError as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        return str(error)
+    return ""
+
+
+RAISED = {"data": {"CANARY_PERCENTAGE": "5"}}
+CEILING = {"metadata": {"annotations": {"lockstep/ceiling": "{}"}}}
+
+
+@pytest.mark.parametrize("patch", [RAISED, CEILING, {**RAISED, **CEILING}])
+@pytest.mark.parametrize("name", ["canary-vars", "canary-settings"])
+def test_lockstep_may_write_what_it_writes(lockstep: Client, name: str, patch: Json) -> None:
+    if name == "canary-settings" and "data" in patch:
+        patch = {**patch, "data": {"config.json": '{"CANARY_PERCENTAGE": 5}'}}
+    assert refused(lockstep, target(name), patch) == ""
+    assert (
+        refused(lockstep, target(name), {"metadata": {"annotations": {"lockstep/ceiling": None}}})
+        == ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("patch", "why"),
+    [
+        ({"data": {"more": "x"}}, "neither add data keys"),
+        ({"data": {"CANARY_PERCENTAGE": None}}, "neither add data keys"),
+        ({"binaryData": {"more": "eA=="}}, "neither add data keys"),
+        ({"metadata": {"labels": {"lockstep/canary": None}}}, "may not change the labels"),
+        ({"metadata": {"labels": {"more": "x"}}}, "may not change the labels"),
+        ({"metadata": {"annotations": {"lockstep/mode": "verify"}}}, "lockstep/ceiling only"),
+        (
+            {"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/ssa": None}}},
+            "lockstep/ceiling only",
+        ),
+    ],
+)
+def test_lockstep_may_change_nothing_else_of_a_target(
+    lockstep: Client, patch: Json, why: str
+) -> None:
+    assert why in refused(lockstep, target(), patch)
+
+
+def test_a_configmap_without_the_label_is_not_locksteps_to_write_whatever_rbac_says(
+    plane: ControlPlane, lockstep: Client
+) -> None:
+    admin = plane.client()
+    admin.patch(target(), {"metadata": {"labels": {"lockstep/canary": None}}})
+    try:
+        wait_for(lambda: refused(lockstep, target(), RAISED), "the patch is refused")
+        assert "with the label lockstep/canary only" in refused(lockstep, target(), RAISED)
+    finally:
+        admin.patch(target(), {"metadata": {"labels": {"lockstep/canary": "frontend"}}})
+    assert refused(lockstep, target(), RAISED) == ""
+
+
+def test_rbac_names_the_targets(plane: ControlPlane, lockstep: Client) -> None:
+    other = config_map("other", labels={"lockstep/canary": "frontend"})
+    plane.client().apply(other)
+    assert 'configmaps "other" is forbidden' in refused(lockstep, other, RAISED)
+    plane.client().delete(other)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/namespaces/shop/configmaps"),
+        ("DELETE", "/api/v1/namespaces/shop/configmaps/canary-vars"),
+        ("PATCH", "/apis/flagger.app/v1beta1/namespaces/shop/canaries/frontend"),
+        ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/frontend"),
+        ("PATCH", "/apis/networking.k8s.io/v1/namespaces/shop/ingresses/frontend"),
+        ("GET", "/api/v1/namespaces/shop/secrets"),
+        ("POST", "/api/v1/namespaces/shop/serviceaccounts/default/token"),
+    ],
+)
+def test_lockstep_may_do_nothing_that_it_does_not_do(
+    lockstep: Client, method: str, path: str
+) -> None:
+    body = {"POST": config_map("x"), "PATCH": {"metadata": {}}}.get(method)
+    content = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    with pytest.raises(ApiError) as refusal:
+        lockstep.call(method, path, body, content)
+    assert refusal.value.status == HTTPStatus.FORBIDDEN
+
+
+def test_what_browsers_reach_may_not_write_nor_read_anything_else(
+    plane: ControlPlane, lockstep: Client
+) -> None:
+    endpoint = plane.client(plane.service_account_token("lockstep-system", "lockstep-config"))
+    assert endpoint.list("v1", "ConfigMap")
+    assert "forbidden" in refused(endpoint, target(), RAISED)
+    for path in ("/api/v1/secrets", "/apis/flagger.app/v1beta1/canaries"):
+        with pytest.raises(ApiError, match="forbidden"):
+            endpoint.call("GET", path)
+
+
+# the doctor on a real cluster
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_cluster_of_these_manifests(
+    plane: ControlPlane,
+    lockstep: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for obj in rendered("manifests/cluster"):
+        plane.client().apply(obj)
+    monkeypatch.setenv("KUBECONFIG", plane.kubeconfig("doctor"))
+    assert main(["doctor"]) == 0, capsys.readouterr().out
+    said = capsys.readouterr().out
+    plane.client().patch(
+        config_map("canary-settings"),
+        {"metadata": {"annotations": {"flagger.app/config-tracking": None}}},
+    )
+    assert main(["doctor", "-n", "shop", "-o", "json"]) == 1
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (finding["rule"], finding["name"]) == ("config-tracking", "canary-settings")
+    assert said.startswith("Nothing found; ")

@@ -1,0 +1,108 @@
+"""A Canary as the doctor sees it: which webhooks it has, and whom they call. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from webhook import canary as parsing
+from webhook import duration
+from webhook.canary import Canary, MeshDefaults
+from webhook.doctor.snapshot import Item
+from webhook.fields import FieldError, Object, find, number, objects, text
+from webhook.gates import Hook
+from webhook.situation import called
+
+FLAGGERS_TIMEOUT = "10s"
+"""What Flagger waits for a webhook that has no timeout."""
+
+_EVENT_FLAG = "event-webhook="
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A webhook of a Canary; `calls` is the hook of Lockstep's that its URL leads to, if any."""
+
+    name: str
+    type: str
+    url: str
+    timeout: float
+    calls: Hook | None
+
+    @property
+    def ours(self) -> bool:
+        """Whether Lockstep gets it on the path of its own type."""
+        return self.calls is not None and self.calls == self.type
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A Canary and its webhooks. `steps` says that Flagger asks before each step."""
+
+    item: Item
+    canary: Canary
+    webhooks: tuple[Webhook, ...]
+    steps: bool
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """The hooks that Lockstep is asked."""
+        return frozenset(it.type for it in self.webhooks if it.ours)
+
+
+def release(item: Item, mesh: MeshDefaults) -> Release:
+    """The Canary in an item.
+
+    Raises:
+        FieldError: a field is not as Flagger's CRD has it.
+    """
+    metadata = {"metadata": {**_map(item.obj, "metadata"), "namespace": item.name.namespace or "?"}}
+    canary = parsing.parse({**item.obj, **metadata}, mesh)
+    analysis = find(item.obj, "spec", "analysis") or find(item.obj, "spec", "canaryAnalysis")
+    return Release(
+        item=item,
+        canary=canary,
+        webhooks=tuple(_webhook(it) for it in objects(analysis, "webhooks")),
+        steps=not number(analysis, "iterations") and canary.provider != "kubernetes",
+    )
+
+
+def event_webhooks(flagger: Item) -> frozenset[str]:
+    """The URL of the `-event-webhook` where a Deployment or a HelmRelease is Flagger's.
+
+    Raises:
+        FieldError: it is neither a Deployment nor a HelmRelease.
+    """
+    if flagger.kind == "HelmRelease":
+        url = text(flagger.obj, "spec", "values", "eventWebhook")
+        return frozenset([url] if url else [])
+    containers = objects(flagger.obj, "spec", "template", "spec", "containers")
+    flags = (flag.lstrip("-") for container in containers for flag in _texts(container, "args"))
+    return frozenset(
+        flag.removeprefix(_EVENT_FLAG) for flag in flags if flag.startswith(_EVENT_FLAG)
+    )
+
+
+def _webhook(obj: Object) -> Webhook:
+    name = text(obj, "name") or ""
+    timeout = text(obj, "timeout") or FLAGGERS_TIMEOUT
+    try:
+        seconds = duration.seconds(timeout)
+    except ValueError as error:
+        raise FieldError(f"timeout of the webhook {name}: {error}") from error
+    return Webhook(
+        name=name,
+        type=text(obj, "type") or "",
+        url=text(obj, "url") or "",
+        timeout=seconds,
+        calls=called(obj),
+    )
+
+
+def _map(obj: Object, *path: str) -> dict[str, object]:
+    value = find(obj, *path)
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _texts(obj: Object, field: str) -> Iterator[str]:
+    value = find(obj, field)
+    if isinstance(value, list):
+        yield from (it for it in value if isinstance(it, str))
