@@ -32,7 +32,7 @@ ifneq ($(shell command -v npm),)
 	@$(MAKE) --no-print-directory loader
 	cd frontend && npm run --silent types && npm run --silent test
 else ifeq ($(CI),true)
-	@echo "npm is missing, and with CI=true nothing is left out: tests/frontend/install"; exit 1
+	@echo "npm is missing, and with CI=true nothing is left out: install node 20"; exit 1
 else
 	@echo "left out: types and tests of frontend/loader, since npm is missing (node 20 or newer)"
 endif
@@ -47,7 +47,7 @@ check: install frontend-check ## format, lint, types, imports, dead code, depend
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/deptry .
-	$(BIN)/hadolint Dockerfile
+	$(BIN)/hadolint Dockerfile frontend/Dockerfile
 	$(BIN)/pytest -m "not slow"
 
 test: check cluster-tools ## check, and everything slower; with the real programs where Go is

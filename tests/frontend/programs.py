@@ -20,7 +20,8 @@ def need(*programs: str) -> None:
     missing = [it for it in programs if not shutil.which(it)]
     if not missing:
         return
-    message = f"{', '.join(missing)} missing: run tests/frontend/install"
+    packages = "nginx-light chromium wrk gettext-base"
+    message = f"{', '.join(missing)} missing: tests/tools/install-debian {packages}; node 20, npm"
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
