@@ -36,13 +36,15 @@ def left_canary(visit: Mapping[str, Any], before: str) -> bool:
 
 
 def test_visitors_are_on_canary_by_the_share_that_is_routed(
-    shop: Shop, crowd: Visitors, builds: Builds
+    shop: Shop, crowd: Visitors, builds: Builds, tell: Callable[[str], None]
 ) -> None:
     shop.scale_up()
     before: Mapping[str, str] = {}
     for share in STEPS:
         shop.step(share)
         returning, fresh = crowd.visit(shop.router.url, returning=RETURNING, fresh=FRESH)
+        on_canary = returning.in_time.on_canary
+        tell(f"share {share} %: {on_canary} of {len(returning.in_time.all)} are on canary")
         for everyone in (returning, fresh):
             assert everyone.broken == []
             visits = everyone.in_time
