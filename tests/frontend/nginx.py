@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.frontend.programs import FRONTEND, free_port, wait_for
+from tests.cluster.programs import free_port
+from tests.frontend.programs import FRONTEND, wait_for
 
 _NOBODY = 65534
 """Who runs it where the tests run as root: nothing in it needs a privilege."""
