@@ -1,5 +1,6 @@
 """The reconciles that no hook asked for: after changes, when a ceiling ends, and now and then."""
 
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ _RETRY = 1.0
 
 _RETRY_LATER = 5.0
 """The same where a part of it could not, or a write failed: that may be a lasting mistake."""
+
+_AGAIN = "retry"
+"""The trigger of what was looked at before and is not as it should be."""
 
 _FLUX_PAUSE = 0.1
 """Seconds between looks while Flux renders a lowering; no thread waits for it."""
@@ -85,11 +89,13 @@ class Workers:
             self.reporter.reconciled(task, outcome, time.monotonic() - start)
             self._look_again(item, outcome)
         except ClusterError as error:
-            log.warning("a canary could not be reconciled", extra=_about(item, str(error)))
-            self.queue.add(item.ref, "retry", _RETRY, item.lowering_since)
+            # Told once a canary, not every second while an API server is away.
+            level = logging.DEBUG if item.trigger == _AGAIN else logging.WARNING
+            log.log(level, "a canary could not be reconciled", extra=_about(item, str(error)))
+            self.queue.add(item.ref, _AGAIN, _RETRY, item.lowering_since)
         except Exception:  # noqa: BLE001 - one canary must not take a worker from the others
             log.exception("a reconcile failed by a fault of Lockstep's own", extra=_about(item))
-            self.queue.add(item.ref, "retry", _RETRY_LATER)
+            self.queue.add(item.ref, _AGAIN, _RETRY_LATER)
 
     def _look_again(self, item: Item, outcome: Outcome) -> None:
         decision, ref = outcome.decision, item.ref
@@ -98,7 +104,7 @@ class Workers:
         if decision.wake is not None:
             self.queue.add(ref, "ceiling", decision.wake)
         if decision.off and outcome.view.targets:
-            self.queue.add(ref, "retry", _RETRY_LATER)
+            self.queue.add(ref, _AGAIN, _RETRY_LATER)
 
 
 def _about(item: Item, error: str | None = None) -> dict[str, object]:
