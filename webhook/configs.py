@@ -16,15 +16,17 @@ from webhook.documents import Document, render
 from webhook.fields import Object, required_text
 from webhook.kinds import Name, Selection
 from webhook.logs import fields, log
-from webhook.reflector import Reflector
+from webhook.reflector import Pace, Reflector
 from webhook.targets import LABEL, SERVE, BrokenTarget
 
 SILENCE = 15.0
 """Seconds without any contact after which nothing is served: the number may be too high by now.
 
-More than a watch's window and more than its read time-out, so that one lost connection is
-survived; less and a healthy cluster would flap.
+More than a watch's window and the list after it, and more than a watch's read time-out, so that one
+lost connection is survived; less and a healthy cluster would flap.
 """
+
+PACE = Pace(list=6.0)
 
 _JOIN_SECONDS = 2.0
 
@@ -77,6 +79,7 @@ class Configs:
         metrics: ConfigMetrics,
         namespace: str = "",
         clock: Callable[[], float] = time.monotonic,
+        pace: Pace = PACE,
     ) -> None:
         """Prepare the watches of one namespace, or of all; `clock` counts seconds."""
         self._clock = clock
@@ -87,7 +90,15 @@ class Configs:
             selection = Selection(kinds.CONFIG_MAP, namespace, labels)
             self._watched.append(watched)
             self._reflectors.append(
-                Reflector(cluster, watched, selection, watched.listed, watched.changed)
+                Reflector(
+                    cluster,
+                    watched,
+                    selection,
+                    watched.listed,
+                    watched.changed,
+                    pace=pace,
+                    relists=True,
+                )
             )
 
     def start(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,9 @@ HOOKS = (
     "rollback", "post-rollout", "event",
 )  # fmt: skip
 """As flagger/canary.yaml has them."""
+
+RETRIED = ("pre-rollout", "post-rollout", "event")
+"""Those that Flagger tries again where they fail with 5xx or a lost connection; the same file."""
 
 MINIMAL = ("pre-rollout", "confirm-promotion")
 NAME = "frontend"
@@ -38,6 +42,7 @@ class Rollout:
     analysis: Mapping[str, Any] = field(default_factory=dict)
     hooks: Sequence[str] = HOOKS
     workload: str = "Deployment"
+    retries: int = 2
 
     def create(self) -> None:
         """Make everything that an application's owner makes, and wait for Flagger to take it."""
@@ -52,8 +57,9 @@ class Rollout:
     @property
     def canary(self) -> Json:
         """The Canary as its owner wrote it."""
-        webhooks = [
+        webhooks: list[Json] = [
             {"name": hook, "type": hook, "url": f"{self.lab.front.url}/{hook}", "timeout": "5s"}
+            | ({"retries": self.retries} if hook in RETRIED else {})
             for hook in self.hooks
         ]
         check = f"{self.lab.front.url}/{CHECK}"
@@ -97,6 +103,16 @@ class Rollout:
         """Set brakes, or with None take them off."""
         notes = {f"lockstep/{key}": value for key, value in annotations.items()}
         self.lab.client.patch(self.canary, {"metadata": {"annotations": notes}})
+
+    def route_by_hand(self, share: int) -> None:
+        """Edit the HTTPRoute past Flagger."""
+        route = self.scene.latest["HTTPRoute", NAME]
+        rules = deepcopy(route["spec"]["rules"])
+        for rule in rules:
+            for backend in rule["backendRefs"]:
+                canary = backend["name"].endswith("-canary")
+                backend["weight"] = share if canary else 100 - share
+        self.lab.client.patch(route, {"spec": {"rules": rules}})
 
     def delete(self) -> None:
         """Delete the Canary, and wait until it is gone."""

@@ -168,12 +168,7 @@ def _made_anew(it: Rollout) -> None:
 def _edited_by_hand(it: Rollout) -> None:
     it.release()
     it.gives(50)
-    route = it.scene.latest["HTTPRoute", NAME]
-    rules = route["spec"]["rules"]
-    for rule in rules:
-        for backend in rule["backendRefs"]:
-            backend["weight"] = 10 if backend["name"].endswith("-canary") else 90
-    it.lab.client.patch(route, {"spec": {"rules": rules}})
+    it.route_by_hand(10)
     it.gives(10)
     it.reaches("Succeeded")
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 
 from tests.cluster.client import Json
@@ -94,6 +95,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         stack.callback(prometheus.stop)
         prometheus.ready(prometheus.serves)
         found = Site(made, prometheus)
+        # Browsers, for the panel about them.
+        requests.get(f"{config.url}/config/refused/canary-settings.json", timeout=5)
         _go_wrong(found)
         yield found
 
