@@ -227,8 +227,13 @@ def test_nothing_is_said_to_be_out_of_step(scraped: Scraped) -> None:
 
 
 def test_every_refusal_is_counted_with_its_reason(scraped: Scraped) -> None:
-    counted = scraped.prometheus.now("sum by (hook, reason) (lockstep_gate_refusals_total)")
-    assert _by_hook(counted) == _refusals(scraped.lab)
+
+    def counted() -> dict[tuple[str, str], float]:
+        query = "sum by (hook, reason) (lockstep_gate_refusals_total)"
+        return _by_hook(scraped.prometheus.now(query))
+
+    # The held canary is refused again now and then: until both have been looked at in between.
+    wait_for(lambda: counted() == _refusals(scraped.lab), "every refusal is counted", 20)
     held = _by_hook(scraped.during(HELD))
     assert held["confirm-traffic-increase", "Held"] > 0
     assert held.keys() <= _refusals(scraped.lab).keys()
