@@ -38,11 +38,18 @@ cluster-tools: ## the real kube-apiserver, etcd, Flagger and kustomize-controlle
 	elif [ -n "$$CI" ]; then echo "with CI set nothing is left out: install Go" >&2; exit 1; \
 	else echo "==> no Go here: what needs the real kube-apiserver, Flagger and Flux is left out"; fi
 
+proof: install cluster-tools ## the cluster suite alone, and its tables into docs/proof.md
+	$(BIN)/pytest tests/cluster
+	$(BIN)/python -m tests.cluster.proof
+
 record: install cluster-tools ## real rollouts as recordings for the demo: SCENARIOS="success deleted" TO=folder
 	$(BIN)/python -m tests.cluster.record $(or $(TO),build/recordings) $(SCENARIOS)
 
 manifests: install cluster-tools ## every manifest built, and dry-run on the real API server
 	$(BIN)/pytest tests/unit/test_manifests.py tests/cluster/test_applied_manifests.py
+
+bench: install ## what it costs, measured into docs/performance.md (5 min); real after `make cluster-tools`
+	$(BIN)/python -m benchmarks
 
 format: install ## format and fix what can be fixed
 	$(BIN)/ruff format .
@@ -55,4 +62,4 @@ lock: ## the lock files anew (needs uv)
 clean: ## remove what was built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo check test cluster-tools record manifests format lock clean
+.PHONY: help install demo check test cluster-tools proof record manifests bench format lock clean

@@ -24,6 +24,8 @@ needed = pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not 
 RUN_HERE = {"annotate", "label", "get", "describe"}
 """What kubectl can do with the in-memory API server; it asks for no OpenAPI, no logs, no status."""
 
+_SERVED = {it.plural for it in KINDS} | {it.kind.lower() for it in KINDS}
+
 _VERBS = ["create", "delete", "get", "list", "patch", "watch"]
 
 
@@ -33,6 +35,13 @@ def verb(line: str) -> str:
     while words[0].startswith("-"):
         words = words[2:]
     return words[0]
+
+
+def runs_here(line: str) -> bool:
+    """Whether the in-memory API server has all that a command line asks for."""
+    words = [it for it in line.partition(" | ")[0].split() if not it.startswith("-")]
+    asked = words[words.index(verb(line)) + 1].partition("/")[0] if verb(line) in RUN_HERE else ""
+    return bool(asked) and all(it.partition(".")[0] in _SERVED for it in asked.split(","))
 
 
 def run(line: str, server: str, home: Path) -> subprocess.CompletedProcess[str]:

@@ -82,7 +82,9 @@ class Settings:
     flux_patience: float = _setting(
         "2s", _seconds, "How long Flux may take to render a lowering before Lockstep writes it."
     )
-    resync: float = _setting("60s", _seconds, "How often every canary is looked at anyway.")
+    resync: float = _setting(
+        "60s", _seconds, "How often every canary is looked at anyway; no more than two a second."
+    )
     hook_token: str = _setting(
         "", str, "What `metadata.token` of every hook must be; empty: not checked.", shown=False
     )

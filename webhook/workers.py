@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from webhook.checks import Outcome
@@ -26,6 +27,9 @@ _RETRY = 1.0
 
 _RETRY_LATER = 5.0
 """The same where a part of it could not, or a write failed: that may be a lasting mistake."""
+
+_RESYNC_PAUSE = 0.5
+"""The least seconds between two canaries of a resync: it costs less than 1 % of a core."""
 
 _FLUX_PAUSE = 0.1
 """Seconds between looks while Flux renders a lowering; no thread waits for it."""
@@ -62,11 +66,19 @@ class Workers:
         self.queue.add(ref, WATCH)
 
     def _resync(self) -> None:
-        while not self._stopped.wait(self.settings.resync):
+        while not self._stopped.is_set():
             everyone = self.index.everyone()
             self.reporter.metrics.keep(everyone)
-            for ref in everyone:
-                self.queue.add(ref, "resync")
+            self._look_at(everyone)
+            if not everyone:
+                self._stopped.wait(self.settings.resync)
+
+    def _look_at(self, everyone: Collection[Name]) -> None:
+        """Look at one after the other, evenly: a change must not wait behind all of them."""
+        for ref in everyone:
+            if self._stopped.wait(max(self.settings.resync / len(everyone), _RESYNC_PAUSE)):
+                return
+            self.queue.add(ref, "resync")
 
     def _work(self) -> None:
         while item := self.queue.take():

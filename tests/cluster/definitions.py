@@ -7,15 +7,13 @@ made from their published Go types, as their own projects make them.
 from __future__ import annotations
 
 import subprocess
-from functools import partial
 from pathlib import Path
 
 import yaml
 
 from tests.cluster import programs
-from tests.cluster.client import ApiError, Client, Json
-from tests.cluster.kinds import _documents
-from tests.cluster.programs import wait_for
+from tests.cluster.client import Client, Json
+from tests.cluster.kinds import define, published
 
 _READ = (
     ("flagger", "github.com/fluxcd/flagger", "artifacts/flagger"),
@@ -35,29 +33,8 @@ _ENDS = ("canaries", "metrictemplates", "alertproviders", "podmonitors", "httpro
 
 def install(client: Client, folder: Path) -> None:
     """Define the kinds, and wait until they are served."""
-    read = [it for program, *where in _READ for it in _read(program, *where)]
-    made = [it for it in (*read, *_made(folder)) if _wanted(it)]
-    for definition in made:
-        client.apply(definition)
-    for definition in made:
-        name = definition["metadata"]["name"]
-        wait_for(partial(_served, client, definition), f"{name} is served")
-
-
-def _served(client: Client, definition: Json) -> bool:
-    """Whether objects can be listed: a definition is established a moment before that."""
-    spec = definition["spec"]
-    versions = [it["name"] for it in spec["versions"] if it["served"]]
-    try:
-        for version in versions:
-            client.list(f"{spec['group']}/{version}", spec["names"]["kind"])
-    except ApiError:
-        return False
-    return True
-
-
-def _read(program: str, module: str, path: str) -> list[Json]:
-    return _documents(programs.module(program, module), path)
+    read = [it for where in _READ for it in published(*where)]
+    define(client, [it for it in (*read, *_made(folder)) if _wanted(it)])
 
 
 def _made(folder: Path) -> list[Json]:

@@ -22,7 +22,7 @@ from tests.cluster.lab import ROOT
 from tests.cluster.programs import Process, free_port
 
 SOURCE = ("flux-system", "flux-system")
-"""Namespace and name of the one GitRepository that all the test's namespaces share."""
+"""Namespace and name of the GitRepository, as manifests/flux has it."""
 
 _NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SOURCE[0]}}
 
@@ -139,12 +139,11 @@ def start_kustomize_controller(plane: ControlPlane) -> Process:
 
 
 def kustomization(namespace: str) -> Json:
-    """manifests/flux/canary-settings.yaml as it is, for another namespace and the one source."""
+    """manifests/flux/canary-settings.yaml as it is, for another namespace."""
     text = (ROOT / "manifests" / "flux" / "canary-settings.yaml").read_text()
     obj: Json = yaml.safe_load(text)
     obj["metadata"]["namespace"] = namespace
     obj["spec"]["targetNamespace"] = namespace
-    obj["spec"]["sourceRef"] |= dict(zip(("namespace", "name"), SOURCE, strict=True))
     return obj
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import yaml
 
@@ -39,16 +39,30 @@ def install(client: Client, *, flux: bool = False) -> None:
     """Define the kinds, and wait until they are served."""
     made = [_open(kind, *where) for kind, where in {**ROUTERS, **_BESIDE}.items()]
     made.append(_open("VirtualService", *_APPMESH_SERVICE))
-    made += _documents(programs.module("flagger", "github.com/fluxcd/flagger"), "artifacts/flagger")
+    made += published("flagger", "github.com/fluxcd/flagger", "artifacts/flagger")
     if flux:
         for module in ("kustomize-controller", "source-controller"):
-            folder = programs.module(module, f"github.com/fluxcd/{module}")
-            made += _documents(folder, "config/crd/bases")
-    for definition in made:
+            made += published(module, f"github.com/fluxcd/{module}", "config/crd/bases")
+    define(client, made)
+
+
+def define(client: Client, definitions: Sequence[Json]) -> None:
+    """Define kinds, and wait until they are served."""
+    for definition in definitions:
         client.apply(definition)
-    for definition in made:
+    for definition in definitions:
         name = definition["metadata"]["name"]
         wait_for(partial(_served, client, definition), f"{name} is served")
+
+
+def published(program: str, module: str, path: str) -> list[Json]:
+    """The definitions in a folder of a module that a `go.mod` under `tools` requires."""
+    loaded = (
+        document
+        for file in sorted((programs.module(program, module) / path).glob("*.yaml"))
+        for document in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader)
+    )
+    return [it for it in loaded if it and it["kind"] == "CustomResourceDefinition"]
 
 
 def _served(client: Client, definition: Json) -> bool:
@@ -56,8 +70,8 @@ def _served(client: Client, definition: Json) -> bool:
     spec = definition["spec"]
     try:
         for version in spec["versions"]:
-            api_version = f"{spec['group']}/{version['name']}"
-            client.list(api_version, spec["names"]["kind"])
+            if version["served"]:
+                client.list(f"{spec['group']}/{version['name']}", spec["names"]["kind"])
     except ApiError:
         return False
     return True
@@ -89,13 +103,3 @@ def _open(kind: str, group: str, plural: str, versions: tuple[str, ...]) -> Json
             ],
         },
     }
-
-
-def _documents(folder: Path, path: str) -> list[Json]:
-    """The definitions in a folder of a module."""
-    loaded = (
-        document
-        for file in sorted((folder / path).glob("*.yaml"))
-        for document in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader)
-    )
-    return [it for it in loaded if it and it["kind"] == "CustomResourceDefinition"]

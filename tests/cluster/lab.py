@@ -55,6 +55,29 @@ class Replica(Process):
         return requests.get(f"{self.read_url}/metrics", timeout=5).text
 
 
+class ConfigEndpoint(Process):
+    """`lockstep serve-config` as a process, under its service account of manifests/base."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        config, read = free_port(), free_port()
+        self.url, self.read_url = f"http://127.0.0.1:{config}", f"http://127.0.0.1:{read}"
+        token = plane.service_account_token(SYSTEM, "lockstep-config")
+        environment = {
+            "KUBECONFIG": plane.kubeconfig("lockstep-config", token),
+            "LOCKSTEP_CONFIG_BIND": f"127.0.0.1:{config}",
+            "LOCKSTEP_READ_BIND": f"127.0.0.1:{read}",
+        }
+        command = [sys.executable, "-m", "webhook", "serve-config"]
+        super().__init__("lockstep-config", command, plane.folder / "config.log", environment)
+
+    def synced(self) -> bool:
+        """Whether it is ready: its watches have begun."""
+        try:
+            return requests.get(f"{self.read_url}/readyz", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+
 @dataclass
 class Lab:
     """What runs, and what is seen of it."""

@@ -121,7 +121,8 @@ def judge(revisions: Sequence[Revision]) -> Judgement:
 
 def desired(moment: Moment) -> int:
     """What the targets should hold, as far as the store tells."""
-    return moment.routed if moment.runs and moment.exists else 0
+    set_up = moment.phase not in ("", "Initializing")
+    return moment.routed if moment.runs and moment.exists and set_up else 0
 
 
 def _finding(seen: Sequence[Moment], wrong: Sequence[bool]) -> Finding:

@@ -12,8 +12,10 @@ import requests
 import yaml
 
 from tests.cluster.fixtures import missing
+from tests.cluster.lab import ROOT, ConfigEndpoint, Lab
 from tests.cluster.programs import Process, free_port
 
+ALERTS = ROOT / "docs" / "alerts.yaml"
 STEP = 1.0
 """Seconds between two scrapes, two evaluations of the rules, and two points of an answer."""
 
@@ -49,7 +51,7 @@ class Prometheus(Process):
     """
 
     def __init__(
-        self, folder: Path, jobs: Mapping[str, Sequence[str]], namespace: str, rules: Path
+        self, folder: Path, jobs: Mapping[str, Sequence[str]], namespace: str, rules: Path = ALERTS
     ) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -97,6 +99,11 @@ class Prometheus(Process):
         found = self._ask("query_range", {"query": query, **span})
         return [_series(it, it["values"]) for it in found]
 
+    def firing(self, alert: str, **labels: str) -> list[Mapping[str, str]]:
+        """The labels of each instance of an alert that fires now and has these."""
+        found = self.now(f'ALERTS{{alertname="{alert}", alertstate="firing"}}')
+        return [it.labels for it in found if labels.items() <= it.labels.items()]
+
     def _ask(self, path: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         answer = requests.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30)
         document = answer.json()
@@ -107,6 +114,16 @@ class Prometheus(Process):
 
 def _series(it: Mapping[str, Any], points: Sequence[Sequence[Any]]) -> Series:
     return Series(it["metric"], {float(at): float(value) for at, value in points})
+
+
+def scrape_jobs(made: Lab, config: ConfigEndpoint) -> dict[str, list[str]]:
+    """What a Prometheus in such a cluster would find, by job."""
+    (flagger,) = (it for it in made.flagger.command if it.startswith("-port="))
+    return {
+        "lockstep": [it.read_url.removeprefix("http://") for it in made.replicas],
+        "lockstep-config": [config.read_url.removeprefix("http://")],
+        "flagger": [f"127.0.0.1:{flagger.removeprefix('-port=')}"],
+    }
 
 
 def needs_prometheus() -> None:

@@ -29,7 +29,7 @@ FOLDERS = sorted(
     for folder in ("flagger", "manifests")
     for file in (ROOT / folder).rglob("kustomization.yaml")
 )
-BESIDE_FLUX = ["oci-source", "helm-release"]
+BESIDE_GITOPS = ["oci", "helm"]
 NAMESPACES = ("lockstep-system", "shop", "flux-system")
 NAMELESS = re.compile(r"\$\{[A-Z_]+:=([^}]*)\}")
 
@@ -76,26 +76,26 @@ def test_the_api_server_takes_every_object(plane: ControlPlane, folder: str) -> 
     accepted(plane, rendered(folder))
 
 
-@pytest.mark.parametrize("component", BESIDE_FLUX)
+@pytest.mark.parametrize("component", BESIDE_GITOPS)
 def test_the_other_ways_of_flux_are_taken_too(plane: ControlPlane, component: str) -> None:
     accepted(plane, beside(plane.folder, component))
 
 
 def beside(folder: Path, component: str) -> list[Json]:
-    """manifests/flux with a component."""
+    """manifests/cluster with a component more."""
     place = folder / component
     place.mkdir(exist_ok=True)
     manifests = os.path.relpath(ROOT / "manifests", place.resolve())
     document = {
-        "resources": [f"{manifests}/flux"],
-        "components": [f"{manifests}/components/{component}"],
+        "resources": [f"{manifests}/cluster"],
+        "components": [f"{manifests}/flux/{component}"],
     }
     (place / "kustomization.yaml").write_text(yaml.safe_dump(document))
     return rendered(place)
 
 
 def test_with_the_chart_helm_renders_what_flux_would(plane: ControlPlane) -> None:
-    applied = {(it["kind"], it["metadata"]["name"]) for it in beside(plane.folder, "helm-release")}
+    applied = {(it["kind"], it["metadata"]["name"]) for it in beside(plane.folder, "helm")}
     assert ("HelmRelease", "frontend") in applied
     assert ("Kustomization", "frontend") in applied
     assert ("Kustomization", "frontend-canary-settings") not in applied
@@ -104,12 +104,12 @@ def test_with_the_chart_helm_renders_what_flux_would(plane: ControlPlane) -> Non
 def test_from_a_registry_every_kustomization_takes_the_signed_artifact(
     plane: ControlPlane,
 ) -> None:
-    kinds = {
+    sources = {
         it["spec"]["sourceRef"]["kind"]
-        for it in beside(plane.folder, "oci-source")
-        if it["kind"] == "Kustomization"
+        for it in beside(plane.folder, "oci")
+        if it["kind"] == "Kustomization" and it["metadata"]["namespace"] == "shop"
     }
-    assert kinds == {"OCIRepository"}
+    assert sources == {"OCIRepository"}
 
 
 def template(*values: str) -> list[Json]:
@@ -128,7 +128,7 @@ def test_the_charts_objects_are_taken_and_healthy(
 ) -> None:
     objects = template()
     accepted(plane, objects)
-    objects += [*rendered("manifests/frontend/canary-only"), *beside(plane.folder, "helm-release")]
+    objects += [*rendered("manifests/frontend/canary-only"), *beside(plane.folder, "helm")]
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(objects))
     assert main(["doctor", str(tmp_path)]) == 0, capsys.readouterr().out
 
@@ -307,9 +307,8 @@ def test_the_doctor_finds_nothing_wrong_with_a_cluster_of_these_manifests(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for folder in ("manifests/flux", "manifests/flux/lockstep"):
-        for obj in rendered(folder):
-            plane.client().apply(obj)
+    for obj in rendered("manifests/cluster"):
+        plane.client().apply(obj)
     monkeypatch.setenv("KUBECONFIG", plane.kubeconfig("doctor"))
     assert main(["doctor"]) == 0, capsys.readouterr().out
     said = capsys.readouterr().out

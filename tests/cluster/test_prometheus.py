@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,18 +17,16 @@ import pytest
 import requests
 
 from tests.cluster import proof
-from tests.cluster.controlplane import ControlPlane
 from tests.cluster.fixtures import needs_programs
 from tests.cluster.front import CHECK
-from tests.cluster.lab import ROOT, SYSTEM, Lab, lab
+from tests.cluster.lab import ROOT, SYSTEM, ConfigEndpoint, Lab, lab
 from tests.cluster.law import labelled, moments, share
-from tests.cluster.programs import Process, free_port, wait_for
-from tests.cluster.prometheus import Prometheus, Series, needs_prometheus
+from tests.cluster.programs import wait_for
+from tests.cluster.prometheus import Prometheus, Series, needs_prometheus, scrape_jobs
 from tests.cluster.rollout import Rollout
 
 pytestmark = pytest.mark.slow
 
-_RULES = ROOT / "docs" / "alerts.yaml"
 _PASSING = 3.0
 """Seconds for which two values may differ: a scrape sees one replica after the other."""
 
@@ -67,28 +64,6 @@ def _panels() -> list[tuple[str, str]]:
             expression = re.sub(r"\$\w+", lambda it: filled[it[0]], target["expr"])
             found.append((panel["title"], expression))
     return found
-
-
-class ConfigEndpoint(Process):
-    """`lockstep serve-config` as a process, under the service account of manifests/base."""
-
-    def __init__(self, plane: ControlPlane) -> None:
-        config, read = free_port(), free_port()
-        self.url, self.read_url = f"http://127.0.0.1:{config}", f"http://127.0.0.1:{read}"
-        token = plane.service_account_token(SYSTEM, "lockstep-config")
-        environment = {
-            "KUBECONFIG": plane.kubeconfig("lockstep-config", token),
-            "LOCKSTEP_CONFIG_BIND": f"127.0.0.1:{config}",
-            "LOCKSTEP_READ_BIND": f"127.0.0.1:{read}",
-        }
-        command = [sys.executable, "-m", "webhook", "serve-config"]
-        super().__init__("lockstep-config", command, plane.folder / "config.log", environment)
-
-    def synced(self) -> bool:
-        try:
-            return requests.get(f"{self.read_url}/readyz", timeout=2).status_code == 200
-        except requests.RequestException:
-            return False
 
 
 @dataclass(frozen=True)
@@ -149,24 +124,10 @@ def _watched(folder: Path) -> Iterator[tuple[Lab, ConfigEndpoint, Prometheus]]:
         config = ConfigEndpoint(made.plane)
         made._stack.callback(config.stop)
         config.ready(config.synced)
-        jobs = {
-            "lockstep": [_address(it.read_url) for it in made.replicas],
-            "lockstep-config": [_address(config.read_url)],
-            "flagger": [f"127.0.0.1:{_flaggers_port(made)}"],
-        }
-        prometheus = Prometheus(folder, jobs, SYSTEM, _RULES)
+        prometheus = Prometheus(folder, scrape_jobs(made, config), SYSTEM)
         made._stack.callback(prometheus.stop)
         prometheus.ready(prometheus.serves)
         yield made, config, prometheus
-
-
-def _address(url: str) -> str:
-    return url.removeprefix("http://")
-
-
-def _flaggers_port(made: Lab) -> str:
-    (port,) = (it for it in made.flagger.command if it.startswith("-port="))
-    return port.removeprefix("-port=")
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,14 @@ FRONTEND = {"name": "frontend", "namespace": example.NAMESPACE, "phase": "Progre
 ELSEWHERE = {
     "make": "it would run these tests; test_readme knows that the targets exist",
     "docker": "tests/packaging builds the image",
+    "helm": "tests/cluster renders the chart, by the helm that it builds",
 }
 """Programs that are not run here, and why not."""
 
 ALL = commands()
 OPERATOR = [it for it in ALL if it.program == "lockstep"]
 KUBECTL = [it for it in ALL if it.program == "kubectl"]
-RUN = [*OPERATOR, *(it for it in KUBECTL if kubectl.verb(it.line) in kubectl.RUN_HERE)]
+RUN = [*OPERATOR, *(it for it in KUBECTL if kubectl.runs_here(it.line))]
 NOT_RUN = [it for it in KUBECTL if it not in RUN]
 
 Type = Callable[[str], str]
@@ -62,7 +63,9 @@ def typed(
                 return done.stdout
             if "|" in line:
                 return piped(line)
-            assert main(shlex.split(line)[1:]) == 0
+            arguments = shlex.split(line)[1:]
+            # The doctor's 1 says that it found something, and this cluster is no complete one.
+            assert main(arguments) in ((0, 1) if arguments[0] == "doctor" else (0,))
             return capsys.readouterr().out
 
         return run
@@ -113,7 +116,8 @@ def test_the_commands_of_a_page_work_from_its_top_to_its_end(
     run = typed(lab)
     for command in RUN:
         if command.page == page:
-            assert run(command.line), command
+            told = run(command.line)
+            assert told or "get events" in command.line, command  # none is good news
 
 
 @kubectl.needed

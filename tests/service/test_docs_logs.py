@@ -27,11 +27,11 @@ def a_rollout(make_lab: MakeLab) -> Lab:
     store = example.rollout(25)
     flux(store, 25)
     lab = make_lab(store, start=True)
-    wait_for(lambda: lab.share(example.VARS) == 25)
+    wait_for(lambda: lab.lines.having(after=25))
     lab.lines.seen.clear()
     assert lab.hook("confirm-traffic-increase", PAYLOAD).status_code == 200
     store.put(example.route(50))
-    wait_for(lambda: lab.share(example.VARS) == 50)
+    wait_for(lambda: lab.lines.having(after=50))
     flux(store, 50)
     canary = example.canary()
     canary["metadata"]["annotations"] = {"lockstep/hold": "true"}

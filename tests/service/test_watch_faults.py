@@ -255,6 +255,15 @@ def many(count: int) -> Store:
     return store
 
 
+def test_a_resync_of_many_canaries_holds_up_no_change(make_lab: MakeLab) -> None:
+    """Queued all at once, a thousand of them had a router that changed wait for seconds."""
+    lab = make_lab(many(40), start=True, resync=0.1)
+    wait_for(lambda: lab.metric("lockstep_in_step") == 40)
+    looks = lab.metric("lockstep_sync_seconds_count", trigger="resync") or 0
+    time.sleep(2)
+    assert looks < (lab.metric("lockstep_sync_seconds_count", trigger="resync") or 0) < looks + 7
+
+
 def quiet(lab: Lab) -> bool:
     """Whether Lockstep has seen all that it wrote itself, and rests."""
     before = lab.api.requests.total()

@@ -260,7 +260,7 @@ def test_flux_applies_folders_that_exist_from_sources_that_exist() -> None:
 
 def test_what_is_not_signed_is_not_applied() -> None:
     assert one("GitRepository", "manifests/flux")["spec"]["verify"]["mode"] == "HEAD"
-    oci = one("OCIRepository", "manifests/components")["spec"]["verify"]
+    oci = one("OCIRepository", "manifests/flux")["spec"]["verify"]
     assert oci["provider"] == "cosign"
     assert oci["matchOIDCIdentity"]
 
