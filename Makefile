@@ -6,7 +6,7 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## .venv with everything the lock file pins, by hash
 
@@ -17,10 +17,30 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+NODE := frontend/node_modules/.installed
+
+$(NODE): frontend/package-lock.json
+	@echo "==> installing frontend/node_modules from package-lock.json"
+	cd frontend && npm ci --silent --ignore-scripts
+	@touch $@
+
+loader: $(NODE) ## frontend/dist/loader.min.js, for pages to include; fails when it is too big
+	@cd frontend && npm run --silent loader
+
+frontend-check: ## types and tests of the loader; needs node 20 and npm
+ifneq ($(shell command -v npm),)
+	@$(MAKE) --no-print-directory loader
+	cd frontend && npm run --silent types && npm run --silent test
+else ifeq ($(CI),true)
+	@echo "npm is missing, and with CI=true nothing is left out: install Node 20 with npm"; exit 1
+else
+	@echo "left out: types and tests of frontend/loader, since npm is missing (node 20 or newer)"
+endif
+
 demo: install ## the recorded rollouts against the real service, no cluster needed
 	@$(BIN)/lockstep demo $(DEMO)
 
-check: install ## format, lint, types, imports, dead code, dependencies, Dockerfile, fast tests (< 2 min)
+check: install frontend-check ## format, lint, types, imports, dead code, dependencies, Dockerfile, fast tests (< 2 min)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -60,6 +80,6 @@ lock: ## the lock files anew (needs uv)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements-dev.lock -o requirements.lock
 
 clean: ## remove what was built
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist frontend/dist frontend/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo check test cluster-tools proof record manifests bench format lock clean
+.PHONY: help install loader frontend-check demo check test cluster-tools proof record manifests bench format lock clean

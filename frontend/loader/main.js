@@ -1,0 +1,54 @@
+import { askInTime } from "./asking.js";
+import { canary, stable } from "./options.js";
+import { nothing } from "./settings.js";
+import { report, tell } from "./telling.js";
+import { avoid, place } from "./visitor.js";
+import { watch } from "./watching.js";
+import { within } from "./within.js";
+
+/** How long a canary's assets may take to load, in milliseconds. */
+const PATIENCE = 4000;
+
+/** @type {import("./loader").Lockstep} */
+const lockstep = { cohort: "stable", reason: "error", bucket: 0, killed: false, ...nothing };
+
+/**
+ * Load an entry module. Nothing of an application runs before its start() is called.
+ *
+ * @type {(entry: string) => Promise<import("./loader").Application>}
+ */
+const load = (entry) => import(entry);
+
+/** Another address the second time, since a browser may remember that the first one failed. */
+const startStable = () =>
+  load(stable)
+    .catch(() => load(`${stable}?again`))
+    .then((application) => application.start(lockstep));
+
+const startCanary = async () => {
+  let began = false;
+  try {
+    const application = await within(PATIENCE, load(canary));
+    began = true;
+    watch(lockstep);
+    await application.start(lockstep);
+  } catch (error) {
+    avoid(lockstep.release);
+    report("canary", error);
+    // Half of it has run: only a new page is free of it, and that one will be stable.
+    if (began) return location.reload();
+    // Nothing has, and what arrives later is never started.
+    Object.assign(lockstep, { cohort: "stable", reason: "broken" });
+    await startStable();
+  }
+};
+
+askInTime()
+  .then((settings) => Object.assign(lockstep, settings, place(settings)))
+  .catch((error) => report("loader", error))
+  .then(() => {
+    window.lockstep = lockstep;
+    tell("cohort", lockstep);
+    return lockstep.cohort == "canary" ? startCanary() : startStable();
+  })
+  .catch((error) => report("stable", error));

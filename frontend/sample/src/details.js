@@ -1,0 +1,3 @@
+import { edition } from "#edition";
+
+export const describe = (name) => `${name}, from the ${edition.title.toLowerCase()}, in stock`;

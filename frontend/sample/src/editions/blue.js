@@ -1,0 +1,6 @@
+export const edition = {
+  name: "blue",
+  title: "Blue shop",
+  colour: "#0b5cad",
+  goods: ["Lamp", "Chair", "Table"],
+};

@@ -1,0 +1,49 @@
+"""The programs beside Python: what is missing leaves its tests out, but never in CI."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from tests.cluster.fixtures import missing
+
+ROOT = Path(__file__).parents[2]
+FRONTEND = ROOT / "frontend"
+INSTALL = "run tests/tools/install-debian nginx-light chromium wrk, and install Node 20 with npm"
+
+
+def need(*programs: str) -> None:
+    """Skip the test where a program is missing; with CI=true it fails."""
+    absent = [it for it in programs if not shutil.which(it)]
+    if absent:
+        missing(f"{', '.join(absent)} missing: {INSTALL}")
+
+
+@cache
+def built() -> None:
+    """The loader as `make loader` writes it, with what it is built by."""
+    subprocess.run(["make", "--silent", "loader"], cwd=ROOT, check=True)
+
+
+def node(script: Path, *arguments: str, **options: str) -> str:
+    """What a script prints.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; its last words are on stderr.
+    """
+    flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+    command = ["node", str(script), *arguments, *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> float:
+    """Wait until the condition holds; returns for how many seconds it took."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, "it did not happen in time"
+        time.sleep(0.005)
+    return time.monotonic() - start
