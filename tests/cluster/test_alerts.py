@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 
 from tests.cluster.client import Json
@@ -100,6 +101,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         prometheus = Prometheus(folder, scrape_jobs(made, config), SYSTEM, _sooner(folder))
         stack.callback(prometheus.stop)
         prometheus.ready(prometheus.serves)
+        requests.get(f"{config.url}/config/shop/nobodys.json", timeout=5)  # counted as any other
         found = Site(made, prometheus)
         _go_wrong(found)
         yield found
