@@ -12,7 +12,7 @@ from webhook import kinds, routers, targets
 from webhook.canary import Canary, MeshDefaults
 from webhook.cluster import Listing
 from webhook.deadline import Deadline
-from webhook.errors import ClusterError, DeadlineError, NotFoundError
+from webhook.errors import ClusterError, NotFoundError
 from webhook.fields import FieldError, Object, find
 from webhook.kinds import Kind, Name, Selection
 from webhook.reasons import Reason
@@ -39,7 +39,8 @@ def gather(api: Reader, mesh: MeshDefaults, task: Task, now: float) -> View:
 
     Raises:
         ClusterError: the ConfigMaps or the Canary cannot be read. A workload or a router that
-            cannot is part of the view instead, since a ceiling must be kept without them.
+            cannot is part of the view instead, since a ceiling must be kept without them, unless
+            the task's deadline has passed.
     """
     ref, deadline = task.ref, task.deadline
     found = _targets(api, task)
@@ -106,9 +107,8 @@ def _running(api: Reader, canary: Canary, deadline: Deadline) -> bool | Problem:
         return canaries.running(canary.target_kind, workload)
     except NotFoundError:
         return False
-    except DeadlineError:
-        raise
     except ClusterError as error:
+        deadline.left()  # where the part of it is over, and not the whole, the rest goes on
         return Problem(Reason.WORKLOAD_UNREADABLE, str(error))
     except FieldError as error:
         message = f"{canary.target_kind} {canary.target}: {error}"
@@ -126,9 +126,8 @@ def _router(api: Reader, canary: Canary, deadline: Deadline) -> Reading | Missin
         reading = source.share(api.get(source.kind, source.name, deadline.part(_PART)), canary)
     except NotFoundError:
         return Missing(str(source))
-    except DeadlineError:
-        raise
     except ClusterError as error:
+        deadline.left()  # where the part of it is over, and not the whole, the rest goes on
         return Problem(Reason.ROUTER_UNREADABLE, str(error))
     except ValueError as error:
         return Problem(Reason.ROUTER_UNREADABLE, f"{source}: {error}")

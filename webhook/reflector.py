@@ -82,9 +82,9 @@ class Reflector:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the thread to end; it does within a moment."""
-        self._stopped.set()
+        """Ask the thread to end; it does within a moment, and has told its witness all by now."""
         with self._lock:
+            self._stopped.set()
             if self._open:
                 self._open.stop()
 
@@ -122,7 +122,7 @@ class Reflector:
         listing = self.cluster.list(self.selection, Deadline.after(self.pace.list))
         self.listed(listing.items)
         self.synced.set()
-        self.witness.heard(self.selection.kind.plural)
+        self._heard()
         return listing.version
 
     def _follow(self, version: str) -> None:
@@ -131,7 +131,7 @@ class Reflector:
             pace = self.pace
             opened = self.cluster.watch(self.selection, version, pace.window, pace.silence)
             with opened as watch:
-                self.witness.heard(self.selection.kind.plural)
+                self._heard()
                 self._use(watch)
                 version = self._hear(watch, version)
 
@@ -140,7 +140,7 @@ class Reflector:
         start = time.monotonic()
         try:
             for change, obj in watch:
-                self.witness.heard(self.selection.kind.plural)
+                self._heard()
                 version = text(obj, "metadata", "resourceVersion") or version
                 if change is not Change.BOOKMARK:
                     self.changed(change, obj)
@@ -150,6 +150,12 @@ class Reflector:
         if self._failures or time.monotonic() - start < self.pace.first_pause:
             self._stopped.wait(self.pace.first_pause)  # a server that ends each watch at once
         return version
+
+    def _heard(self) -> None:
+        """Tell it, unless that were news of a watch that nobody needs any more."""
+        with self._lock:
+            if not self._stopped.is_set():
+                self.witness.heard(self.selection.kind.plural)
 
     def _use(self, watch: Watch) -> None:
         """Let `stop` end the watch, also when it came just before."""

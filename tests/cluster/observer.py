@@ -128,8 +128,11 @@ def routed(router: Json) -> int:
     """The percentage of ordinary requests that a router object sends to the canary.
 
     Whatever the kind: the largest `weight` beside something that names the canary, in a rule that
-    is not for those who carry a session cookie; on an Ingress it is an annotation.
+    is not for those who carry a session cookie; on an Ingress it is an annotation. App Mesh has a
+    router of the canary's own beside the one that splits: all that is sent to it, whatever is.
     """
+    if router["kind"] == "VirtualRouter" and router["metadata"]["name"].endswith("-canary"):
+        return 0
     if router["kind"] == "Ingress":
         notes = router["metadata"].get("annotations", {})
         split = json.loads(notes.get("zalando.org/backend-weights", "{}"))
