@@ -101,7 +101,8 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
         port = free_port()
         command = [found["kube-apiserver"], *_api_server(folder, client, port)]
         api_server = Process("kube-apiserver", command, folder / "kube-apiserver.log")
-        stack.callback(api_server.stop)
+        # It would wait for every watch to end; nothing that it holds is wanted any more.
+        stack.callback(api_server.kill)
         ca = str(folder / "certificates" / "apiserver.crt")
         plane = ControlPlane(folder, f"https://127.0.0.1:{port}", ca, etcd, api_server)
         api_server.ready(lambda: Path(ca).exists() and plane.ready())
