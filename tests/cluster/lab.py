@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,13 +18,10 @@ from tests.cluster.controlplane import ControlPlane, beside, control_plane
 from tests.cluster.front import Front
 from tests.cluster.kubelet import Kubelet
 from tests.cluster.observer import Observer
-from tests.cluster.programs import Process, free_port
+from tests.cluster.programs import Process, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "lockstep-system"
-
-_OTHER_WATCHES = 0.5
-"""Seconds that the watches of other kinds may be behind that of ConfigMaps."""
 
 
 class Replica(Process):
@@ -116,13 +112,8 @@ class Lab:
         Raises:
             TimeoutError: it has not.
         """
-        scene = self.observer.of(namespace)
-        where = {"name": "mark", "namespace": namespace}
-        mark = self.client.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": where})
-        rv = int(mark["metadata"]["resourceVersion"])
-        if not scene.wait(lambda: any(it.rv == rv for it in scene.revisions), 10):
-            raise TimeoutError(f"{namespace}: the observer does not hear of its mark")
-        time.sleep(_OTHER_WATCHES)
+        told = partial(self.observer.up_to_date, namespace)
+        wait_for(told, f"the observer has heard of all in {namespace}", 10)
 
 
 @contextmanager

@@ -19,7 +19,8 @@ class Scenario:
 
     `peak` is the highest client share, 0-100; `phases` those that it must have gone through, in
     order. `unannounced`: Flagger steps down without a word beforehand: the watch has 250 ms.
-    `by_hand`: somebody scales the canary down, which nobody announces either.
+    `by_hand`: somebody scales the canary down, which nobody announces either. `capped`: browsers
+    are to have less than is routed.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Scenario:
     workload: str = "Deployment"
     unannounced: bool = False
     by_hand: bool = False
+    capped: bool = False
 
 
 def _succeeds(it: Rollout) -> None:
@@ -295,7 +297,7 @@ PATHS = [
     ),
     Scenario("made-anew-over-its-router", _made_anew, phases=("Progressing",), unannounced=True),
     Scenario("edited-by-hand", _edited_by_hand, peak=60, unannounced=True),
-    Scenario("capped", _capped, peak=25),
+    Scenario("capped", _capped, peak=25, capped=True),
     Scenario("two-hooks-only", _succeeds, hooks=MINIMAL, unannounced=True, by_hand=True),
 ]  # fmt: skip
 """The other paths, on the Gateway API unless they say otherwise."""

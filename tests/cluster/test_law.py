@@ -24,6 +24,9 @@ _AT_ONCE = 24
 _APART = 0.4
 """Seconds between two starts: canaries tick from when they were made, and not in unison."""
 
+_STEP = 5000
+"""Milliseconds: less than a step of Flagger's stands, and more than a busy machine needs."""
+
 SCENARIOS = {it.name: it for it in [*PATHS, *PROVIDERS]}
 
 
@@ -110,6 +113,8 @@ def _check(scenario: Scenario, played: Played, name: str) -> None:
     above, idle = seen.above, seen.idle
     assert not above.revisions or scenario.unannounced, f"browsers had more than routed: {above}"
     assert not idle.revisions or scenario.by_hand, f"browsers had what did not run: {idle}"
+    slow = f"out of step for {seen.off.longest:.0f} ms"
+    assert scenario.capped or seen.off.longest < _STEP, f"a step was not followed: {slow}"
     assert seen.end.agree, f"two targets do not agree: {seen.end}"
     assert seen.end.client == desired(seen.end), f"out of step at the end: {seen.end}"
     assert seen.peak == scenario.peak, f"it did not go as it should: {seen}"
