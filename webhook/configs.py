@@ -45,8 +45,7 @@ class _Watched:
     contact: float = -math.inf
 
     def heard(self, _resource: str) -> None:
-        self.contact = self.clock()
-        self.metrics.heard(self.watch)
+        """Not enough: an API server opens watches and sends bookmarks without its etcd."""
 
     def restarted(self, _resource: str) -> None:
         self.metrics.restarted(self.watch)
@@ -54,12 +53,19 @@ class _Watched:
     def listed(self, objects: tuple[Object, ...]) -> None:
         # One assignment, so that no request sees a half-filled list.
         self.documents = {_name(obj): self._rendered(obj) for obj in objects}
+        self._contact()
 
     def changed(self, change: Change, obj: Object) -> None:
         if change is Change.DELETED:  # or its label was removed, which a watch shows the same way
             self.documents.pop(_name(obj), None)
         else:
             self.documents[_name(obj)] = self._rendered(obj)
+        self._contact()
+
+    def _contact(self) -> None:
+        """Note that the store itself has said something."""
+        self.contact = self.clock()
+        self.metrics.heard(self.watch)
 
     def _rendered(self, obj: Object) -> Document | BrokenTarget:
         rendered = render(obj)

@@ -62,7 +62,7 @@ class Reflector:
 
     A kind that is not served, or not to be read, is asked for again: CRDs and rights come later,
     or never. Where it is `optional` it counts as one without objects until then. One that `relists`
-    lists all objects before each window, and counts as contact only what the store itself has said.
+    lists all objects anew before each window.
     """
 
     cluster: Cluster
@@ -130,13 +130,8 @@ class Reflector:
         listing = self.cluster.list(self.selection, Deadline.after(self.pace.list))
         self.listed(listing.items)
         self.synced.set()
-        self._contact(by_the_store=True)
+        self._heard()
         return listing.version
-
-    def _contact(self, *, by_the_store: bool) -> None:
-        """Count it as contact; the API server opens watches and sends bookmarks without etcd."""
-        if by_the_store or not self.relists:
-            self._heard()
 
     def _follow(self, version: str) -> None:
         """Watch from `version` on, one window after the other, until something breaks."""
@@ -144,7 +139,7 @@ class Reflector:
             pace = self.pace
             opened = self.cluster.watch(self.selection, version, pace.window, pace.silence)
             with opened as watch:
-                self._contact(by_the_store=False)
+                self._heard()
                 self._use(watch)
                 version = self._hear(watch, version)
             if self.relists:
@@ -155,7 +150,7 @@ class Reflector:
         start = time.monotonic()
         try:
             for change, obj in watch:
-                self._contact(by_the_store=change is not Change.BOOKMARK)
+                self._heard()
                 version = text(obj, "metadata", "resourceVersion") or version
                 if change is not Change.BOOKMARK:
                     self.changed(change, obj)

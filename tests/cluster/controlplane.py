@@ -125,7 +125,7 @@ def beside(plane: ControlPlane) -> Iterator[ControlPlane]:
         process.ready(second.ready)
         yield second
     finally:
-        process.stop()
+        process.kill()
 
 
 def _etcd(folder: Path, client: str, peer: str) -> list[str]:

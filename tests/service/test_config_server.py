@@ -492,7 +492,9 @@ def metric(endpoint: Endpoint, name: str, **labels: str) -> float:
     )
 
 
-def test_what_is_measured(endpoint: Endpoint) -> None:
+def test_what_is_measured(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint(pace=Pace(window=1))
+    endpoint.start()
     for tag, path in (("", VARS), ("*", VARS), ("", "/x"), ("", "/y")):
         endpoint.get(path, tag)
     endpoint.client.post(VARS)
@@ -502,7 +504,6 @@ def test_what_is_measured(endpoint: Endpoint) -> None:
     contact = "lockstep_config_watch_contact_timestamp_seconds"
     for watch in ("canary", "serve"):
         before = metric(endpoint, contact, watch=watch)
-        endpoint.api.cut_watches()
         wait_for(lambda: metric(endpoint, contact, watch=watch) > before > 1e9)  # noqa: B023
     assert endpoint.probes.get("/metrics").data.startswith(b"# HELP lockstep_config_")
 
