@@ -89,11 +89,11 @@ class Rollout:
         """Roll out another image."""
         containers = [{"name": "web", "image": image}]
         patch = {"spec": {"template": {"spec": {"containers": containers}}}}
-        self.lab.client.patch(self._found(self.workload), patch)
+        self.lab.client.patch(self.found(self.workload), patch)
 
     def scale(self, replicas: int) -> None:
         """Scale the canary's Deployment by hand."""
-        self.lab.client.patch(self._found("Deployment"), {"spec": {"replicas": replicas}})
+        self.lab.client.patch(self.found("Deployment"), {"spec": {"replicas": replicas}})
 
     def change(self, **spec: object) -> None:
         """Change the Canary's spec."""
@@ -174,7 +174,8 @@ class Rollout:
     def _latest(self, kind: str) -> Json | None:
         return self.scene.latest.get((kind, NAME))
 
-    def _found(self, kind: str) -> Json:
+    def found(self, kind: str) -> Json:
+        """The newest `frontend` of a kind; there must be one."""
         found = self._latest(kind)
         assert found, f"{self.namespace} has no {kind} {NAME}"
         return found

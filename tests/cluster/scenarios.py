@@ -97,7 +97,7 @@ def _canary_dies_at_a_step(it: Rollout) -> None:
     it.gives(25)
     it.lab.kubelet.refused.add((it.namespace, NAME))
     # Any change of it lets the stand-in look again; this one is no new revision to Flagger.
-    it.lab.client.patch(it._found("Deployment"), {"spec": {"minReadySeconds": 1}})
+    it.lab.client.patch(it.found("Deployment"), {"spec": {"minReadySeconds": 1}})
     it.reaches("Failed")
 
 
@@ -111,7 +111,7 @@ def _released_after_a_failed_promotion(it: Rollout) -> None:
     _primary_never_ready(it)
     it.gives(100)
     it.lab.kubelet.refused.discard((it.namespace, f"{NAME}-primary"))
-    it.lab.client.patch(it._found("Deployment"), {"spec": {"minReadySeconds": 1}})
+    it.lab.client.patch(it.found("Deployment"), {"spec": {"minReadySeconds": 1}})
     primary = it.scene.latest["Deployment", f"{NAME}-primary"]
     it.lab.client.patch(primary, {"spec": {"minReadySeconds": 1}})
     it.release("web:3")
