@@ -9,7 +9,7 @@ from typing import Protocol
 
 from webhook import canary as canaries
 from webhook import kinds, routers, targets
-from webhook.canary import Canary, MeshDefaults
+from webhook.canary import Brakes, Canary, MeshDefaults
 from webhook.cluster import Listing
 from webhook.deadline import Deadline
 from webhook.errors import ClusterError, NotFoundError
@@ -19,7 +19,7 @@ from webhook.reasons import Reason
 from webhook.routers import Reading, RouterError
 from webhook.targets import BrokenTarget, Target
 from webhook.task import Task
-from webhook.view import Missing, Problem, View
+from webhook.view import InvalidCanary, Missing, Problem, View
 
 _LONGEST_LABEL = 63
 
@@ -88,7 +88,7 @@ def _known(api: Reader, task: Task, name: Name) -> Object | None:
 
 def _canary(
     api: Reader, mesh: MeshDefaults, ref: Name, deadline: Deadline
-) -> Canary | Problem | None:
+) -> Canary | InvalidCanary | None:
     try:
         obj = api.get(kinds.CANARY, ref, deadline)
     except NotFoundError:
@@ -98,7 +98,15 @@ def _canary(
     except FieldError as error:
         if find(obj, "metadata", "deletionTimestamp"):
             return None  # whatever is wrong with it, it goes, and so does its share
-        return Problem(Reason.CANARY_INVALID, f"Canary {ref}: {error}")
+        return InvalidCanary(Reason.CANARY_INVALID, f"Canary {ref}: {error}", _brakes(obj))
+
+
+def _brakes(obj: Object) -> Brakes:
+    """The brakes alone: the kill switch must not depend on what else a Canary says."""
+    try:
+        return canaries.brakes(obj)
+    except FieldError as error:
+        return Brakes(cap_error=str(error))
 
 
 def _running(api: Reader, canary: Canary, deadline: Deadline) -> bool | Problem:

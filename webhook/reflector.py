@@ -47,7 +47,7 @@ Changed = Callable[[Change, Object], None]
 
 
 class Witness(Protocol):
-    """Who is told how a watch fares; `resource` is the plural of its kind."""
+    """Who is told how a watch fares; `resource` is that of its kind."""
 
     def heard(self, resource: str) -> None:
         """The API server has just said something, if only that there is nothing new."""
@@ -165,7 +165,7 @@ class Reflector:
         """Tell it, unless that were news of a watch that nobody needs any more."""
         with self._lock:
             if not self._stopped.is_set():
-                self.witness.heard(self.selection.kind.plural)
+                self.witness.heard(self.selection.kind.resource)
 
     def _use(self, watch: Watch) -> None:
         """Let `stop` end the watch, also when it came just before."""
@@ -187,6 +187,6 @@ class Reflector:
     def _restarted(self, level: int, error: Exception) -> None:
         if self._stopped.is_set():
             return
-        self.witness.restarted(self.selection.kind.plural)
+        self.witness.restarted(self.selection.kind.resource)
         message = f"the watch of {self.selection} starts over"
         log.log(level, message, extra=fields(error=str(error)))

@@ -29,6 +29,7 @@ from tests.cluster.prometheus import (
     scrape_jobs,
 )
 from tests.cluster.rollout import NAME, Rollout
+from webhook import kinds
 
 pytestmark = pytest.mark.slow
 
@@ -253,7 +254,7 @@ def test_each_query_of_the_dashboard_has_had_data(site: Site, number: int) -> No
 
 def test_the_queries_of_the_docs_tell_of_every_silent_watch(site: Site) -> None:
     silent = site.prometheus.during(SILENT, site.began, time.time())
-    watched = {"canaries", "configmaps", "deployments", "httproutes"}
-    assert {it.labels["resource"] for it in silent} >= watched
+    watched = {kinds.CANARY, kinds.CONFIG_MAP, kinds.DEPLOYMENT, kinds.HTTP_ROUTE}
+    assert {it.labels["resource"] for it in silent} >= {kind.resource for kind in watched}
     silent = site.prometheus.during(CONFIG_SILENT, site.began, time.time())
     assert {it.labels["watch"] for it in silent} == {"canary", "serve"}

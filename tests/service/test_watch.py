@@ -131,7 +131,19 @@ def test_router_kinds_are_watched_only_while_a_canary_needs_them(lab: Lab) -> No
     istio["spec"]["provider"] = "istio"
     lab.store.put(istio)
     wait_for(lambda: lab.api.requests["watch", "virtualservices"])
-    wait_for(lambda: lab.metric(CONTACT, resource="httproutes") is None)
+    wait_for(lambda: lab.metric(CONTACT, resource=kinds.HTTP_ROUTE.resource) is None)
+
+
+def test_a_silent_watch_does_not_hide_behind_one_of_another_version(lab: Lab) -> None:
+    other = world.canary()
+    other["metadata"]["name"] = other["spec"]["targetRef"]["name"] = "other"
+    other["spec"]["provider"] = "gatewayapi:v1beta1"
+    lab.store.put(other)
+    old, new = kinds.HTTP_ROUTE.resource, kinds.HTTP_ROUTE_BETA.resource
+    wait_for(lambda: lab.metric(CONTACT, resource=new) and lab.metric(CONTACT, resource=old))
+    lab.store.delete(kinds.CANARY, world.WEB)
+    wait_for(lambda: lab.metric(CONTACT, resource=old) is None)
+    assert lab.metric(CONTACT, resource=new)
 
 
 def test_a_watch_that_ended_before_its_list_came_leaves_no_sign_of_life(make_lab: MakeLab) -> None:
@@ -142,8 +154,8 @@ def test_a_watch_that_ended_before_its_list_came_leaves_no_sign_of_life(make_lab
     wait_for(lambda: lab.api.requests["list", "httproutes"])
     lab.store.delete(kinds.CANARY, world.WEB)
     time.sleep(1)
-    assert lab.metric(CONTACT, resource="canaries")
-    assert lab.metric(CONTACT, resource="httproutes") is None
+    assert lab.metric(CONTACT, resource=kinds.CANARY.resource)
+    assert lab.metric(CONTACT, resource=kinds.HTTP_ROUTE.resource) is None
     lab.service.stop()
 
 

@@ -83,14 +83,14 @@ def test_a_version_that_is_too_old_leads_to_a_new_list(make_lab: MakeLab) -> Non
 def test_a_server_that_accepts_and_never_answers_is_given_up(make_lab: MakeLab) -> None:
     lab = make_lab(start=True, pace=QUICK)
     wait_for(lambda: synced(lab))
-    contact = lab.metric(CONTACT, resource="canaries") or 0
+    contact = lab.metric(CONTACT, resource=kinds.CANARY.resource) or 0
     lab.api.pause()
-    wait_for(lambda: (lab.metric(RESTARTS, resource="canaries") or 0) >= 2)
-    assert (lab.metric(CONTACT, resource="canaries") or 0) < contact + 1.5
+    wait_for(lambda: (lab.metric(RESTARTS, resource=kinds.CANARY.resource) or 0) >= 2)
+    assert (lab.metric(CONTACT, resource=kinds.CANARY.resource) or 0) < contact + 1.5
     lab.store.put(world.route(50))
     lab.api.resume()
     wait_for(lambda: lab.share() == 50)
-    wait_for(lambda: (lab.metric(CONTACT, resource="canaries") or 0) > contact)
+    wait_for(lambda: (lab.metric(CONTACT, resource=kinds.CANARY.resource) or 0) > contact)
 
 
 def test_a_server_that_is_away_is_asked_again_ever_more_rarely(make_lab: MakeLab) -> None:
