@@ -47,7 +47,7 @@ check: install frontend-check ## format, lint, types, imports, dead code, depend
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/deptry .
-	$(BIN)/hadolint Dockerfile
+	$(BIN)/hadolint Dockerfile frontend/Dockerfile
 	$(BIN)/pytest -m "not slow"
 
 test: check cluster-tools ## check, and everything slower; with the real programs where Go is

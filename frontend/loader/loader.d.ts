@@ -40,7 +40,10 @@ export interface Lockstep {
 
 /** What an entry module exports. Nothing may happen before start() is called. */
 export interface Application {
-  /** Show the application. A canary that throws or rejects here is replaced by stable on a new page. */
+  /**
+   * Show the application. A canary that throws or rejects here, or whose promise takes over 4 s, is
+   * replaced by stable on a new page.
+   */
   start(lockstep: Lockstep): void | Promise<void>;
 }
 

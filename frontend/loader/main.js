@@ -6,7 +6,7 @@ import { avoid, place } from "./visitor.js";
 import { watch } from "./watching.js";
 import { within } from "./within.js";
 
-/** How long a canary's assets may take to load, in milliseconds. */
+/** How long a canary may take to load, and then to start, in milliseconds. */
 const PATIENCE = 4000;
 
 /** @type {import("./loader").Lockstep} */
@@ -31,7 +31,7 @@ const startCanary = async () => {
     const application = await within(PATIENCE, load(canary));
     began = true;
     watch(lockstep);
-    await application.start(lockstep);
+    await within(PATIENCE, application.start(lockstep));
   } catch (error) {
     avoid(lockstep.release);
     report("canary", error);

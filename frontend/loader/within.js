@@ -3,7 +3,7 @@
  *
  * @template T
  * @param {number} milliseconds
- * @param {Promise<T>} promise
+ * @param {T | Promise<T>} promise
  * @returns {Promise<T>}
  */
 export const within = (milliseconds, promise) =>

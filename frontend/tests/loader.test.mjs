@@ -240,6 +240,20 @@ test("a canary that fails in start() is left by a reload, and the new page is st
   }
 });
 
+test("a canary whose start() takes 4 s is left by a reload as well", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const text = "export const start = () => new Promise(() => {})";
+  const page = browserOf(config(100), { load: withCanary(text) }).open();
+  await turns();
+  t.mock.timers.tick(3999);
+  await turns();
+  assert.equal(page.reloaded, false);
+  t.mock.timers.tick(1);
+  await turns();
+  assert.equal(page.reloaded, true);
+  assert.deepEqual(page.problems(), ["canary: over 4000 ms"]);
+});
+
 test("a forced canary that fails doesn't reload for ever", async () => {
   const browser = browserOf(config(0), { load: withCanary("export const start = () => { throw 1 }") });
   assert.equal((await open(browser, { search: "?canary=always" })).reloaded, true);

@@ -34,8 +34,13 @@ class Tab:
         self.page.wait_for_selector("#edition", timeout=10_000)
 
     @property
-    def edition(self) -> str:
+    def title(self) -> str:
         return self.page.inner_text("#edition")
+
+    @property
+    def edition(self) -> str:
+        """The title without what flags add to it: a number that is late brings none."""
+        return self.title.partition(" with ")[0]
 
     @property
     def lockstep(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def is_built() -> bool:
 @pytest.fixture
 def shop(cluster: tuple[Cluster, str], builds: Builds, tmp_path: Path) -> Iterator[Shop]:
     """Before a rollout: blue is stable, green would be the canary, and nobody is on it."""
-    need("nginx")
+    need("nginx", "envsubst")
     with opened(*cluster, builds, tmp_path) as shop:
         yield shop
 

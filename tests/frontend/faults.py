@@ -74,16 +74,16 @@ def _html_for_everything(shop: Shop) -> None:
 
 
 _PAGE_ONLY = """
-pid /tmp/nginx/nginx.pid;
+pid @tmp@/nginx.pid;
 error_log /dev/stderr crit;
 events {{ }}
 http {{
     include /etc/nginx/mime.types;
-    client_body_temp_path /tmp/nginx/body;
-    proxy_temp_path /tmp/nginx/proxy;
-    fastcgi_temp_path /tmp/nginx/fastcgi;
-    uwsgi_temp_path /tmp/nginx/uwsgi;
-    scgi_temp_path /tmp/nginx/scgi;
+    client_body_temp_path @tmp@/body;
+    proxy_temp_path @tmp@/proxy;
+    fastcgi_temp_path @tmp@/fastcgi;
+    uwsgi_temp_path @tmp@/uwsgi;
+    scgi_temp_path @tmp@/scgi;
     access_log off;
     server {{
         listen {listen};

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,19 @@ class Lockstep:
         return f"127.0.0.1:{self.ports[2]}"
 
     def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self._start()
+        wait_for(lambda: self._ended() or self.ready(), 60)
+        if self._ended() and "Address already in use" in self.log():
+            self.ports = [free_port() for _ in range(3)]  # somebody else was faster
+            self._start()
+            wait_for(self.ready, 60)
+        assert not self._ended(), self.log()
+
+    def _ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    def _start(self) -> None:
         names = ("HOOKS", "READ", "CONFIG")
         binds = {
             f"LOCKSTEP_{name}_BIND": f"127.0.0.1:{port}"
@@ -51,7 +64,6 @@ class Lockstep:
                 },
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        wait_for(self.ready, 30)
 
     def stall(self) -> None:
         """Let it accept connections, as the kernel does for it, and never answer."""
@@ -63,7 +75,8 @@ class Lockstep:
 
     def _signal_all(self, number: int) -> None:
         assert self.process
-        os.killpg(self.process.pid, number)  # gunicorn's worker too
+        with suppress(ProcessLookupError):  # it may have ended
+            os.killpg(self.process.pid, number)  # gunicorn's worker too
 
     def stop(self) -> None:
         """End it as Kubernetes would."""

@@ -6,12 +6,16 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from tests.cluster.programs import free_port
 from tests.frontend.programs import FRONTEND, wait_for
+
+TMP = "@tmp@/"
+"""Stands for a pod's /tmp/ in a configuration, till it is known where that is here."""
 
 _NOBODY = 65534
 """Who runs it where the tests run as root: nothing in it needs a privilege."""
@@ -57,8 +61,7 @@ class Nginx:
 
     def write(self, configuration: str) -> None:
         """Have this configuration at the next start or reload."""
-        text = configuration.replace("/tmp/nginx", str(self.folder))  # noqa: S108
-        (self.folder / "nginx.conf").write_text(text)
+        (self.folder / "nginx.conf").write_text(configuration.replace(TMP, f"{self.folder}/"))
 
     def start(self) -> None:
         command = ["nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
@@ -121,7 +124,7 @@ class Pod(Nginx):
     mounted: Path = Path("/nowhere")
     stable: str = "127.0.0.1:1"
     canary: str = "127.0.0.1:1"
-    config: str = "127.0.0.1:1/"
+    config: str = "http://127.0.0.1:1/"
 
     def __post_init__(self) -> None:
         values = {
@@ -130,12 +133,21 @@ class Pod(Nginx):
             "FRONTEND_MOUNTED": str(self.mounted),
             "FRONTEND_STABLE": self.stable,
             "FRONTEND_CANARY": self.canary,
-            "FRONTEND_CONFIG": self.config,
+            "LOCKSTEP_CONFIG": self.config,
             "NGINX_LOCAL_RESOLVERS": "127.0.0.1",
         }
-        template = (FRONTEND / "nginx/frontend.conf.template").read_text()
-        for name, value in values.items():
-            template = template.replace(f"${{{name}}}", value)
-        assert "${" not in template
-        main = (FRONTEND / "nginx/nginx.conf").read_text()
-        self.configuration = main.replace("include /tmp/nginx/conf.d/*.conf;", template)
+        main = (FRONTEND / "nginx/nginx.conf").read_text().replace("/tmp/", TMP)  # noqa: S108
+        own = filled_in((FRONTEND / "nginx/frontend.conf.template").read_text(), values)
+        self.configuration = main.replace(f"include {TMP}frontend.conf;", own)
+
+
+def filled_in(template: str, values: Mapping[str, str]) -> str:
+    """What the entry point of nginx's image makes of a template: with envsubst, and these names."""
+    names = " ".join(f"${{{name}}}" for name in values)
+    done = subprocess.run(
+        ["envsubst", names], env={"PATH": os.environ["PATH"], **values},
+        input=template.replace("/tmp/", TMP),  # noqa: S108
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "${" not in done.stdout
+    return done.stdout

@@ -11,7 +11,8 @@ from tests.cluster.fixtures import missing
 
 ROOT = Path(__file__).parents[2]
 FRONTEND = ROOT / "frontend"
-INSTALL = "run tests/tools/install-debian nginx-light chromium wrk, and install Node 20 with npm"
+PACKAGES = "nginx-light chromium wrk gettext-base"
+INSTALL = f"run tests/tools/install-debian {PACKAGES}, and install Node 20 with npm"
 
 
 def need(*programs: str) -> None:

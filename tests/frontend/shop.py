@@ -27,15 +27,15 @@ _LEAVING = 1.0
 
 _ROUTER = """
 worker_processes 1;
-pid /tmp/nginx/nginx.pid;
+pid @tmp@/nginx.pid;
 error_log /dev/stderr crit;
 events {{ worker_connections 4096; }}
 http {{
-    client_body_temp_path /tmp/nginx/body;
-    proxy_temp_path /tmp/nginx/proxy;
-    fastcgi_temp_path /tmp/nginx/fastcgi;
-    uwsgi_temp_path /tmp/nginx/uwsgi;
-    scgi_temp_path /tmp/nginx/scgi;
+    client_body_temp_path @tmp@/body;
+    proxy_temp_path @tmp@/proxy;
+    fastcgi_temp_path @tmp@/fastcgi;
+    uwsgi_temp_path @tmp@/uwsgi;
+    scgi_temp_path @tmp@/scgi;
     access_log off;
     split_clients $request_id $pod {{
         {split}* {primary};
@@ -102,7 +102,9 @@ class Visits:
         return [problem for it in self.all for problem in it.get("problems", [])]
 
     def editions(self, cohort: str) -> set[str]:
-        return {it["edition"] for it in self.all if it.get("cohort") == cohort}
+        """Which shops were shown: `Blue shop`, `Green shop`, without what their flags add."""
+        shown = (it["edition"] for it in self.all if it.get("cohort") == cohort)
+        return {it.partition(" with ")[0] for it in shown}
 
     def since(self, moment: float) -> "Visits":
         """Those that began after a time.time()."""
@@ -202,7 +204,7 @@ class Shop:
         self.put(deployment(1))
         if not self.canary.process:
             self.canary.start()
-        self.session.get(f"{self.canary.url}/config/canary.json", timeout=5)  # its readiness probe
+        self.session.get(f"{self.canary.url}/healthz", timeout=5)  # its readiness probe
         self.phase("Progressing")
         self.route(0)
 
@@ -290,7 +292,7 @@ def opened(cluster: Cluster, namespace: str, builds: Builds, folder: Path) -> It
             )
             for it in commands
         )
-        where = f"{endpoint.config}/config/{namespace}/{world.SETTINGS.name}.json"
+        where = f"http://{endpoint.config}/config/{namespace}/{world.SETTINGS.name}.json"
         known: dict[str, Any] = {
             "stable": first, "canary": second, "config": where, "mounted": mounted,
         }  # fmt: skip

@@ -20,7 +20,7 @@ from tests.frontend.shop import Shop
 pytestmark = pytest.mark.slow
 
 CONTEXTS = 40
-BLUE, GREEN = "Blue shop with the new checkout", "Green shop with the new checkout"
+BLUE, GREEN = "Blue shop", "Green shop"
 EDITIONS = {"stable": BLUE, "canary": GREEN}
 
 
@@ -44,6 +44,16 @@ def opened(context: BrowserContext, url: str) -> Tab:
     return shown
 
 
+def in_time(context: BrowserContext, url: str, share: int) -> Tab:
+    """A page that had its number within 300 ms, for which this machine may be too busy."""
+    for _ in range(10):
+        shown = opened(context, url)
+        if shown.lockstep["share"] == share:
+            return shown
+        shown.page.close()
+    raise AssertionError("no page had its number in time")
+
+
 def on(cohort: str, browser: Browser, url: str, stack: ExitStack) -> Tab:
     """A visitor who was drawn into a cohort, not forced."""
     for _ in range(60):
@@ -62,7 +72,7 @@ def test_browsers_follow_a_whole_rollout(shop: Shop, browser: Browser, builds: B
             shop.step(share)
             now = set()
             for number, context in enumerate(contexts):
-                shown = opened(context, shop.router.url)
+                shown = in_time(context, shop.router.url, share)
                 cohort = shown.lockstep["cohort"]
                 assert (shown.edition, shown.errors) == (EDITIONS[cohort], [])
                 shown.page.close()
@@ -109,8 +119,8 @@ def test_tabs_that_were_open_before_a_promotion_still_load_their_chunks(
         half.promote(builds.green)
         for cohort, shown in tabs.items():
             shown.page.click("#more")
-            name = EDITIONS[cohort].split(" with ")[0].lower()
-            shown.page.wait_for_selector(f"text=Lamp, from the {name}, in stock")
+            shop_name = EDITIONS[cohort].lower()
+            shown.page.wait_for_selector(f"text=Lamp, from the {shop_name}, in stock")
             assert shown.errors == []
 
 
@@ -125,6 +135,12 @@ def test_a_wish_lasts_as_long_as_the_browser(half: Shop, context: BrowserContext
     assert cookies["lockstep"]["value"].endswith(f".{shown.lockstep['bucket']}")
     shown = opened(context, f"{url}/?canary=auto")
     assert shown.lockstep["reason"] == "share"
+
+
+def test_flags_reach_the_application(half: Shop, context: BrowserContext) -> None:
+    shown = in_time(context, half.router.url, 50)
+    assert shown.lockstep["flags"] == {"newCheckout": True}
+    assert shown.title.endswith(" with the new checkout")
 
 
 def test_only_one_object_is_left_behind(half: Shop, context: BrowserContext) -> None:

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 SECONDS = 6
 BROWSERS = 4
-GREEN = "Green shop with the new checkout"
-BLUE = "Blue shop with the new checkout"
+GREEN = "Green shop"
+BLUE = "Blue shop"
 
 
 @pytest.fixture

@@ -56,9 +56,9 @@ def mounted() -> Iterator[Path]:
 
 @contextmanager
 def pods(
-    primary: Path, canary: Path, mounted: Path, config: str = "127.0.0.1:1/"
+    primary: Path, canary: Path, mounted: Path, config: str = "http://127.0.0.1:1/"
 ) -> Iterator[Pods]:
-    need("nginx")
+    need("nginx", "envsubst")
     ports = free_port(), free_port()
     known: dict[str, Any] = {
         "stable": f"127.0.0.1:{ports[0]}",
@@ -229,7 +229,7 @@ def served(builds: Builds, mounted: Path, tmp_path: Path) -> Iterator[Served]:
         cluster.put(world.settings(25))
         with (
             running("serve-config", cluster.kubeconfig, tmp_path) as endpoint,
-            pods(builds.blue, builds.green, mounted, endpoint.config + WHERE) as pair,
+            pods(builds.blue, builds.green, mounted, f"http://{endpoint.config}{WHERE}") as pair,
         ):
             yield Served(pair.primary, cluster, endpoint)
 
@@ -315,6 +315,11 @@ def test_an_endpoint_that_hangs_keeps_nobody_waiting(served: Served) -> None:
     assert (served.share(), served.stale()) == (25, False)
     assert time.monotonic() - began < 2 * 0.3  # a page waits 300 ms
     served.endpoint.go_on()
+
+
+def test_a_probe_puts_the_number_into_the_cache(served: Served) -> None:
+    assert get(served.pod, "/healthz").text == served.config().text
+    assert served.endpoint.answers() <= 2  # a turn of a second may lie between the two
 
 
 def test_with_nothing_at_all_the_number_is_0(builds: Builds, tmp_path: Path) -> None:

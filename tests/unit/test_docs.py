@@ -81,15 +81,6 @@ def test_the_reasons_that_browsers_get_are_documented() -> None:
     assert sorted(documented) == sorted({Reason[name].value for name in used})
 
 
-def test_the_nginx_shown_asks_for_what_the_manifests_serve() -> None:
-    documents = yaml.safe_load_all((ROOT / "manifests/base/config-endpoint.yaml").read_text())
-    (service,) = (it["metadata"]["name"] for it in documents if it["kind"] == "Service")
-    assert f"set $lockstep {service}.lockstep-system.svc." in CONFIG
-    target = yaml.safe_load((ROOT / "manifests/app/settings/canary-settings.yaml").read_text())
-    name = target["metadata"]["name"]
-    assert f"proxy_pass http://$lockstep/config/shop/{name}.json;" in CONFIG
-
-
 def provider_rows() -> dict[str, list[str]]:
     table = PROVIDERS.split("## Targets")[0]
     return {row[0].strip("`"): row[1:] for row in rows(table)}

@@ -179,11 +179,12 @@ def test_lockstep_reads_the_share_of_the_router_that_is_chosen(router: str, kind
 
 @needs_kubectl
 @pytest.mark.parametrize("router", ["gatewayapi", "nginx"])
-def test_each_builds_assets_come_from_that_build(router: str) -> None:
+def test_all_but_the_page_reaches_the_primary_whatever_is_routed(router: str) -> None:
     ways = {"HTTPRoute": route_ways, "Ingress": ingress_ways}
     kind = {"gatewayapi": "HTTPRoute", "nginx": "Ingress"}[router]
     assets = built(f"manifests/frontend/{router}", kind, "frontend-assets")
-    assert ways[kind](assets) == {"/canary/": "frontend-canary", "/stable/": "frontend-primary"}
+    paths = ["/canary/", "/stable/", "/config/", "/lockstep/"]
+    assert ways[kind](assets) == dict.fromkeys(paths, "frontend-primary")
 
 
 def route_ways(route: Object) -> dict[str, str]:
@@ -239,8 +240,9 @@ def test_the_frontend_mounts_what_is_rendered_and_asks_the_endpoint_for_it() -> 
     pod = one("Deployment", "manifests/frontend/base")["spec"]["template"]["spec"]
     name = one("ConfigMap", "manifests/app", "canary-settings")["metadata"]["name"]
     assert name in [it["configMap"]["name"] for it in pod["volumes"] if "configMap" in it]
-    (asked,) = (it["value"] for it in pod["containers"][0]["env"])
+    env = {it["name"]: it["value"] for it in pod["containers"][0]["env"]}
     service = base("Service", CONFIG)["metadata"]["name"]
+    asked = env["LOCKSTEP_CONFIG"]
     assert asked == f"http://{service}.lockstep-system.svc.cluster.local/config/shop/{name}.json"
 
 

@@ -17,6 +17,7 @@ from webhook.demo.apiserver import ApiServer
 from webhook.demo.recording import Recording, RecordingError, check_disjoint, load
 from webhook.demo.report import Result
 from webhook.demo.serving import Serving, ServingError
+from webhook.demo.site import Site
 from webhook.demo.stage import Stage
 from webhook.demo.store import Store
 from webhook.demo.story import Story
@@ -112,12 +113,18 @@ def _play(recordings: Sequence[Recording], options: Options, console: Console) -
         tempfile.TemporaryDirectory(prefix="lockstep-demo-") as folder,
         ApiServer(store) as api,
         Serving(api.url, Path(folder), story.hear) as serving,
+        Serving(api.url, Path(folder), _ignore, "serve-config") as endpoint,
     ):
         stage = Stage(store, story, serving)
         stage.set(recordings, HOOKS[options.hooks])
-        stage.play(options.speed, console)
+        with Site(endpoint.url, stage.targets) as site:
+            stage.play(options.speed, console, site.url)
         _tell_faults(story, console)
         return stage.results(announcing=Hook.EVENT in HOOKS[options.hooks])
+
+
+def _ignore(_line: str) -> None:
+    """Recordings break targets on purpose, and `serve-config` warns of it."""
 
 
 def _tell_faults(story: Story, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""The real `lockstep serve` as a process of its own, against the in-memory API server."""
+"""The real `lockstep serve`, or another command, as a process against the in-memory API server."""
 
 import os
 import socket
@@ -26,18 +26,24 @@ _FOREIGN = ("LOCKSTEP_", "KUBERNETES_", "KUBECONFIG")
 
 
 class ServingError(Exception):
-    """`lockstep serve` did not come up, or ended; the message has its last output."""
+    """The command did not come up, or ended; the message has its last output."""
 
 
 class Serving:
-    """A context manager: `url` answers hooks inside of `with`; no process outlives it."""
+    """A context manager: `url` answers hooks, or configurations, inside of `with`.
 
-    def __init__(self, api_url: str, folder: Path, hear: Callable[[str], None]) -> None:
+    No process outlives it.
+    """
+
+    def __init__(
+        self, api_url: str, folder: Path, hear: Callable[[str], None], command: str = "serve"
+    ) -> None:
         """Prepare it; `hear` is told each line of its log, in a thread."""
-        hooks, read = _free_addresses(2)
-        self.url = f"http://{hooks}"
+        main, read = _free_addresses(2)
+        self.url = f"http://{main}"
+        self._command = command
         self._read_url = f"http://{read}"
-        self._environment = _environment(os.environ, _kubeconfig(api_url, folder), hooks, read)
+        self._environment = _environment(os.environ, _kubeconfig(api_url, folder), main, read)
         self._hear = hear
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._process: subprocess.Popen[str] | None = None
@@ -66,8 +72,8 @@ class Serving:
             raise self._failed(f"ended by itself with exit code {code}")
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "webhook", "serve"],
+        self._process = subprocess.Popen(  # noqa: S603 - a command of our own
+            [sys.executable, "-m", "webhook", self._command],
             cwd=Path(webhook.__file__).parent.parent,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -105,7 +111,7 @@ class Serving:
         if self._reader:
             self._reader.join(1)  # its last words may still be on their way
         output = "".join(self._lines).rstrip() or "(none)"
-        return ServingError(f"`lockstep serve` {what}. Its output:\n{output}")
+        return ServingError(f"`lockstep {self._command}` {what}. Its output:\n{output}")
 
     def _stop(self) -> None:
         if self._process is None:
@@ -123,14 +129,15 @@ class Serving:
 
 
 def _environment(
-    callers: Mapping[str, str], kubeconfig: Path, hooks: str, read: str
+    callers: Mapping[str, str], kubeconfig: Path, main: str, read: str
 ) -> dict[str, str]:
     foreign = {
         name for name in callers if name.startswith(_FOREIGN) or name.lower().endswith("_proxy")
     }
     return {name: value for name, value in callers.items() if name not in foreign} | {
         "KUBECONFIG": str(kubeconfig),
-        "LOCKSTEP_HOOKS_BIND": hooks,
+        "LOCKSTEP_HOOKS_BIND": main,
+        "LOCKSTEP_CONFIG_BIND": main,
         "LOCKSTEP_READ_BIND": read,
     }
 

@@ -48,8 +48,13 @@ class Stage:
             self.scenes.append(Scene(replay))
         self._world = World(targets)
 
-    def play(self, speed: float, console: Console) -> None:
-        """Play every recording to its end.
+    @property
+    def targets(self) -> dict[str, Name]:
+        """The target of each scenario, by the scenario's name."""
+        return {scene.name: scene.replay.operator.target.name for scene in self.scenes}
+
+    def play(self, speed: float, console: Console, browsers: str) -> None:
+        """Play every recording to its end; `browsers` is where one can watch browsers meanwhile.
 
         Raises:
             ServingError: the service died.
@@ -57,6 +62,7 @@ class Stage:
         start = time.monotonic()
         count = f"{len(self.scenes)} recorded rollout{'s' if len(self.scenes) > 1 else ''}"
         console.print(f"{count}, {speed:g} times as fast as recorded")
+        console.print(f"watch browsers follow at {browsers}")
         with Page(console, self.scenes) as page, self._threads(speed) as threads:
             while any(thread.is_alive() for thread in threads):
                 self._look(page, start)

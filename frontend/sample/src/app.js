@@ -6,7 +6,7 @@ import { edition } from "#edition";
 import { element } from "./element.js";
 
 const why = ({ cohort, reason, share, bucket, release }) =>
-  `${cohort} · ${reason} · share ${share} % · bucket ${bucket} · release ${release || "without a name"}`;
+  `${cohort}, decided by ${reason} · share ${share} % · bucket ${bucket} · release ${release || "without a name"}`;
 
 /** The next page is stable, so offer one; don't take this one away. */
 const offerReload = (app) => {
@@ -23,7 +23,8 @@ const details = async (goods) => {
 const style = () => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`
-    body { font: 18px/1.5 sans-serif; margin: 0; }
+    body { font: 16px/1.5 sans-serif; margin: 0; }
+    h1 { font-size: 1.5rem; margin: 0; }
     header { background: ${edition.colour}; color: white; padding: 1rem 2rem; }
     main > :not(header) { margin: 1rem 2rem; }`);
   document.adoptedStyleSheets = [sheet];
