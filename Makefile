@@ -32,7 +32,7 @@ ifneq ($(shell command -v npm),)
 	@$(MAKE) --no-print-directory loader
 	cd frontend && npm run --silent types && npm run --silent test
 else ifeq ($(CI),true)
-	@echo "npm is missing, and with CI=true nothing is left out: install node 20"; exit 1
+	@echo "npm is missing, and with CI=true nothing is left out: install Node 20 with npm"; exit 1
 else
 	@echo "left out: types and tests of frontend/loader, since npm is missing (node 20 or newer)"
 endif

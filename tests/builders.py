@@ -5,9 +5,10 @@ from typing import Any
 from webhook import kinds
 from webhook.canary import Brakes, Canary, Phase
 from webhook.kinds import Name
+from webhook.reasons import Reason
 from webhook.routers import Reading
 from webhook.targets import BrokenTarget, Ceiling, Mode, Target
-from webhook.view import Event, Missing, Problem, View
+from webhook.view import Event, InvalidCanary, Missing, Problem, View
 
 REF = Name("test", "web")
 NOW = 1_800_000_000.0
@@ -27,6 +28,11 @@ def a_canary(**changes: Any) -> Canary:
         "last_transition": NOW - 60,
     }
     return Canary(**{**values, **changes})
+
+
+def an_invalid_canary(**brakes: Any) -> InvalidCanary:
+    message = "Canary test/web: spec.targetRef.kind is Job"
+    return InvalidCanary(Reason.CANARY_INVALID, message, Brakes(**brakes))
 
 
 def a_target(share: int = 25, **changes: Any) -> Target:
@@ -67,5 +73,5 @@ def an_event(message: str = "Routing all traffic to primary", at: float = NOW) -
 __all__ = [
     "NOW", "REF", "Brakes", "BrokenTarget", "Ceiling", "Event", "Missing", "Mode", "Phase",
     "Problem", "Reading", "a_canary", "a_ceiling", "a_target", "a_verify_target", "a_view",
-    "an_event",
+    "an_event", "an_invalid_canary",
 ]  # fmt: skip

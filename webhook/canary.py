@@ -145,7 +145,7 @@ def parse(obj: Object, mesh: MeshDefaults) -> Canary:
         interval=_interval(text(analysis, "interval")),
         last_applied_spec=text(obj, "status", "lastAppliedSpec") or "",
         last_transition=_timestamp(text(obj, "status", "lastTransitionTime")),
-        brakes=_brakes(obj),
+        brakes=brakes(obj),
     )
 
 
@@ -162,6 +162,22 @@ def running(kind: Kind, workload: Object | None) -> bool:
         selector = strings(workload, "spec", "template", "spec", "nodeSelector")
         return SCALE_TO_ZERO not in selector
     return kind != kinds.DEPLOYMENT or find(workload, "spec", "replicas") != 0
+
+
+def brakes(obj: Object) -> Brakes:
+    """What an operator asked for on this Canary, whatever else is wrong with it.
+
+    Raises:
+        FieldError: its annotations are no map of strings.
+    """
+    annotations = strings(obj, "metadata", "annotations")
+    cap, error = _cap(annotations.get("lockstep/cap"))
+    return Brakes(
+        hold=annotations.get("lockstep/hold") == "true",
+        rollback=annotations.get("lockstep/rollback") == "true",
+        cap=cap,
+        cap_error=error,
+    )
 
 
 def _workload_kind(obj: Object) -> Kind:
@@ -198,17 +214,6 @@ def _timestamp(rfc3339: str | None) -> float:
         return epoch(rfc3339)
     except ValueError as error:
         raise FieldError(f"status.lastTransitionTime: {error}") from error
-
-
-def _brakes(obj: Object) -> Brakes:
-    annotations = strings(obj, "metadata", "annotations")
-    cap, error = _cap(annotations.get("lockstep/cap"))
-    return Brakes(
-        hold=annotations.get("lockstep/hold") == "true",
-        rollback=annotations.get("lockstep/rollback") == "true",
-        cap=cap,
-        cap_error=error,
-    )
 
 
 def _cap(value: str | None) -> tuple[int | None, str]:

@@ -198,13 +198,26 @@ def connect(on_error: Callable[[str], None]) -> Cluster:
     try:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except config.ConfigException:
-        try:
-            config.load_kube_config(_kubeconfig(), client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except _UNUSABLE as error:
-            advice = "run in a pod with a service account, or set KUBECONFIG"
-            why = str(error).rstrip(".")
-            raise ConfigurationError(f"no cluster to talk to: {why}; {advice}") from error
+        return _of_kubeconfig(configuration, on_error)
     return Cluster(configuration, on_error)
+
+
+def _of_kubeconfig(configuration: Configuration, on_error: Callable[[str], None]) -> Cluster:
+    try:
+        config.load_kube_config(_kubeconfig(), client_configuration=configuration)  # type: ignore[no-untyped-call]
+        _check_tokens(configuration)
+        return Cluster(configuration, on_error)
+    except _UNUSABLE as error:
+        advice = "run in a pod with a service account, or set KUBECONFIG"
+        why = str(error).rstrip(".")
+        raise ConfigurationError(f"no cluster to talk to: {why}; {advice}") from error
+
+
+def _check_tokens(configuration: Configuration) -> None:
+    """No header can hold such a token, and the error of a request that tries would print it."""
+    for header in configuration.api_key.values():
+        if not (header.isascii() and header.isprintable()):
+            raise ValueError("the user's token holds a line break or a letter that is not ASCII")
 
 
 def current_namespace() -> str:
@@ -217,9 +230,11 @@ def current_namespace() -> str:
 
 
 _UNUSABLE = (
-    config.ConfigException, OSError, ValueError, yaml.YAMLError, TypeError, AttributeError
+    config.ConfigException, OSError, ValueError, yaml.YAMLError, TypeError, AttributeError,
+    urllib3.exceptions.HTTPError, ImportError,
 )  # fmt: skip
-"""What the client raises for a kubeconfig; the last two where YAML is something else."""
+"""What the client raises for a kubeconfig: TypeError and AttributeError where YAML is something
+else, the last two for a proxy-url that is none, or of a kind that the client has no code for."""
 
 
 def _kubeconfig() -> str | None:

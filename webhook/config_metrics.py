@@ -23,7 +23,7 @@ class ConfigMetrics:
             registry=registry,
         )  # fmt: skip
         self.watch_contact = Gauge(
-            "lockstep_config_watch_contact_timestamp_seconds", "When a watch last heard something.",
+            "lockstep_config_watch_contact_timestamp_seconds", "When a list or a change last came.",
             ("watch",), registry=registry,
         )  # fmt: skip
         info = Gauge("lockstep_config_build_info", "Always 1.", ("version",), registry=registry)

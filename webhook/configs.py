@@ -16,15 +16,17 @@ from webhook.documents import Document, render
 from webhook.fields import Object, required_text
 from webhook.kinds import Name, Selection
 from webhook.logs import fields, log
-from webhook.reflector import Reflector
+from webhook.reflector import Pace, Reflector
 from webhook.targets import LABEL, SERVE, BrokenTarget
 
 SILENCE = 15.0
 """Seconds without any contact after which nothing is served: the number may be too high by now.
 
-More than a watch's window and more than its read time-out, so that one lost connection is
-survived; less and a healthy cluster would flap.
+More than a watch's window and the list after it, and more than a watch's read time-out, so that one
+lost connection is survived; less and a healthy cluster would flap.
 """
+
+PACE = Pace(list=6.0)
 
 _JOIN_SECONDS = 2.0
 
@@ -43,8 +45,7 @@ class _Watched:
     contact: float = -math.inf
 
     def heard(self, _resource: str) -> None:
-        self.contact = self.clock()
-        self.metrics.heard(self.watch)
+        """Not enough: an API server opens watches and sends bookmarks without its etcd."""
 
     def restarted(self, _resource: str) -> None:
         self.metrics.restarted(self.watch)
@@ -52,12 +53,19 @@ class _Watched:
     def listed(self, objects: tuple[Object, ...]) -> None:
         # One assignment, so that no request sees a half-filled list.
         self.documents = {_name(obj): self._rendered(obj) for obj in objects}
+        self._contact()
 
     def changed(self, change: Change, obj: Object) -> None:
         if change is Change.DELETED:  # or its label was removed, which a watch shows the same way
             self.documents.pop(_name(obj), None)
         else:
             self.documents[_name(obj)] = self._rendered(obj)
+        self._contact()
+
+    def _contact(self) -> None:
+        """Note that the store itself has said something."""
+        self.contact = self.clock()
+        self.metrics.heard(self.watch)
 
     def _rendered(self, obj: Object) -> Document | BrokenTarget:
         rendered = render(obj)
@@ -77,6 +85,7 @@ class Configs:
         metrics: ConfigMetrics,
         namespace: str = "",
         clock: Callable[[], float] = time.monotonic,
+        pace: Pace = PACE,
     ) -> None:
         """Prepare the watches of one namespace, or of all; `clock` counts seconds."""
         self._clock = clock
@@ -87,7 +96,15 @@ class Configs:
             selection = Selection(kinds.CONFIG_MAP, namespace, labels)
             self._watched.append(watched)
             self._reflectors.append(
-                Reflector(cluster, watched, selection, watched.listed, watched.changed)
+                Reflector(
+                    cluster,
+                    watched,
+                    selection,
+                    watched.listed,
+                    watched.changed,
+                    pace=pace,
+                    relists=True,
+                )
             )
 
     def start(self) -> None:

@@ -9,17 +9,17 @@ from typing import Protocol
 
 from webhook import canary as canaries
 from webhook import kinds, routers, targets
-from webhook.canary import Canary, MeshDefaults
+from webhook.canary import Brakes, Canary, MeshDefaults
 from webhook.cluster import Listing
 from webhook.deadline import Deadline
-from webhook.errors import ClusterError, DeadlineError, NotFoundError
+from webhook.errors import ClusterError, NotFoundError
 from webhook.fields import FieldError, Object, find
 from webhook.kinds import Kind, Name, Selection
 from webhook.reasons import Reason
 from webhook.routers import Reading, RouterError
 from webhook.targets import BrokenTarget, Target
 from webhook.task import Task
-from webhook.view import Missing, Problem, View
+from webhook.view import InvalidCanary, Missing, Problem, View
 
 _LONGEST_LABEL = 63
 
@@ -39,7 +39,8 @@ def gather(api: Reader, mesh: MeshDefaults, task: Task, now: float) -> View:
 
     Raises:
         ClusterError: the ConfigMaps or the Canary cannot be read. A workload or a router that
-            cannot is part of the view instead, since a ceiling must be kept without them.
+            cannot is part of the view instead, since a ceiling must be kept without them, unless
+            the task's deadline has passed.
     """
     ref, deadline = task.ref, task.deadline
     found = _targets(api, task)
@@ -87,7 +88,7 @@ def _known(api: Reader, task: Task, name: Name) -> Object | None:
 
 def _canary(
     api: Reader, mesh: MeshDefaults, ref: Name, deadline: Deadline
-) -> Canary | Problem | None:
+) -> Canary | InvalidCanary | None:
     try:
         obj = api.get(kinds.CANARY, ref, deadline)
     except NotFoundError:
@@ -97,7 +98,15 @@ def _canary(
     except FieldError as error:
         if find(obj, "metadata", "deletionTimestamp"):
             return None  # whatever is wrong with it, it goes, and so does its share
-        return Problem(Reason.CANARY_INVALID, f"Canary {ref}: {error}")
+        return InvalidCanary(Reason.CANARY_INVALID, f"Canary {ref}: {error}", _brakes(obj))
+
+
+def _brakes(obj: Object) -> Brakes:
+    """The brakes alone: the kill switch must not depend on what else a Canary says."""
+    try:
+        return canaries.brakes(obj)
+    except FieldError as error:
+        return Brakes(cap_error=str(error))
 
 
 def _running(api: Reader, canary: Canary, deadline: Deadline) -> bool | Problem:
@@ -106,9 +115,8 @@ def _running(api: Reader, canary: Canary, deadline: Deadline) -> bool | Problem:
         return canaries.running(canary.target_kind, workload)
     except NotFoundError:
         return False
-    except DeadlineError:
-        raise
     except ClusterError as error:
+        deadline.left()  # where the part of it is over, and not the whole, the rest goes on
         return Problem(Reason.WORKLOAD_UNREADABLE, str(error))
     except FieldError as error:
         message = f"{canary.target_kind} {canary.target}: {error}"
@@ -126,9 +134,8 @@ def _router(api: Reader, canary: Canary, deadline: Deadline) -> Reading | Missin
         reading = source.share(api.get(source.kind, source.name, deadline.part(_PART)), canary)
     except NotFoundError:
         return Missing(str(source))
-    except DeadlineError:
-        raise
     except ClusterError as error:
+        deadline.left()  # where the part of it is over, and not the whole, the rest goes on
         return Problem(Reason.ROUTER_UNREADABLE, str(error))
     except ValueError as error:
         return Problem(Reason.ROUTER_UNREADABLE, f"{source}: {error}")

@@ -33,6 +33,14 @@ class Kind:
         """`group/version`, or `v1` for the core API: what manifests call `apiVersion`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    @property
+    def resource(self) -> str:
+        """What tells it from every other kind: `plural.version.group`, as kubectl takes it.
+
+        In the core API the plural alone, which kubectl takes for it.
+        """
+        return f"{self.plural}.{self.version}.{self.group}" if self.group else self.plural
+
     def path(self, name: Name) -> str:
         """Where the API server serves the object; a list where the name's `name` is empty."""
         prefix = f"/apis/{self.group}" if self.group else "/api"

@@ -162,16 +162,21 @@ def _standing(view: View) -> Ceiling | None:
 
 def _announced(view: View, standing: Ceiling | None) -> Ceiling | None:
     """The ceiling that the event sets; None if it sets none, is stale, repeated or impossible."""
-    if not view.event or not isinstance(view.canary, Canary):
+    if not view.event or view.canary is None:
         return None
     kind = next((it for it in Announced if view.event.message.startswith(it)), None)
-    if kind is None or view.canary.phase in _IMPOSSIBLE[kind]:
+    if kind is None or (standing and view.event.at <= standing.announced):
         return None
-    if standing and view.event.at <= standing.announced:
-        return None
-    if math.floor(view.event.at) < view.canary.last_transition:  # which has whole seconds only
+    # What an invalid Canary could contradict is not known, so there an announcement counts.
+    if isinstance(view.canary, Canary) and _contradicted(kind, view.event.at, view.canary):
         return None
     return Ceiling(0, written=view.now, announced=view.event.at)
+
+
+def _contradicted(kind: Announced, at: float, canary: Canary) -> bool:
+    """Whether the Canary is in a phase that cannot announce it, or went on since."""
+    # The last transition has whole seconds only.
+    return canary.phase in _IMPOSSIBLE[kind] or math.floor(at) < canary.last_transition
 
 
 def _life(view: View) -> float:

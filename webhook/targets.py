@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from webhook import jsonedit
@@ -29,6 +29,7 @@ SERVE = "lockstep/serve"
 NUMBER = "CANARY_PERCENTAGE"
 RELEASE = "CANARY_RELEASE"
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BARE = re.compile(rf"(\s*)({PERCENTAGE.pattern})(\s*)")
 
 
@@ -209,4 +210,6 @@ def _read_ceiling(document: object) -> Ceiling:
 
 
 def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    """The nearest millisecond: Flagger's times are read back as they were, or they were news."""
+    moment = _EPOCH + timedelta(milliseconds=round(seconds * 1000))
+    return moment.isoformat(timespec="milliseconds")

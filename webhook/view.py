@@ -18,6 +18,13 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class InvalidCanary(Problem):
+    """A Canary that does not parse; what an operator asked for on it counts all the same."""
+
+    brakes: Brakes
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """The router object does not exist; `what` names it."""
 
@@ -48,7 +55,7 @@ class View:
 
     ref: Name
     now: float
-    canary: Canary | Problem | None
+    canary: Canary | InvalidCanary | None
     targets: tuple[Target | BrokenTarget, ...]
     running: bool | Problem
     router: Reading | Missing | Problem
@@ -58,7 +65,7 @@ class View:
     @property
     def brakes(self) -> Brakes:
         """What an operator asked for; nothing where there is no Canary to ask on."""
-        return self.canary.brakes if isinstance(self.canary, Canary) else Brakes()
+        return self.canary.brakes if self.canary else Brakes()
 
     @property
     def has_write_target(self) -> bool:

@@ -120,7 +120,7 @@ class Watcher:
             unwanted = [self._reflectors.pop(kind) for kind in following - wanted]
         for reflector in unwanted:
             reflector.stop()
-            self.metrics.unheard(reflector.selection.kind.plural)
+            self.metrics.unheard(reflector.selection.kind.resource)
         for kind in wanted - following:
             self._follow(kind, self._parts_listed, partial(self._part_changed, kind))
 

@@ -1,5 +1,6 @@
 """The reconciles that no hook asked for: after changes, when a ceiling ends, and now and then."""
 
+import logging
 import threading
 import time
 from collections.abc import Collection
@@ -22,6 +23,9 @@ WATCH = "watch"
 """The trigger of a change that a watch has told. A ConfigMap of which none has told yet will have
 one of its own, so such a run need not look for more: a LIST may take the API server 100 ms."""
 
+_FEW = 8
+"""Targets that are read by name: more of them take longer than the LIST that may wait 100 ms."""
+
 _RETRY = 1.0
 """Seconds until a canary is looked at again after the cluster could not be read."""
 
@@ -30,6 +34,9 @@ _RETRY_LATER = 5.0
 
 _RESYNC_PAUSE = 0.5
 """The least seconds between two canaries of a resync: it costs less than 1 % of a core."""
+
+_AGAIN = "retry"
+"""The trigger of what was looked at before and is not as it should be."""
 
 _FLUX_PAUSE = 0.1
 """Seconds between looks while Flux renders a lowering; no thread waits for it."""
@@ -95,18 +102,25 @@ class Workers:
             deadline=Deadline(start + self.settings.hook_deadline),
             waits_for_lowering=False,
             lowering_since=item.lowering_since,
-            known=self.index.targets(item.ref) if item.trigger == WATCH else frozenset(),
+            known=self._known(item),
         )
         try:
             outcome = self.reconciler.reconcile(task)
             self.reporter.reconciled(task, outcome, time.monotonic() - start)
             self._look_again(item, outcome)
         except ClusterError as error:
-            log.warning("a canary could not be reconciled", extra=_about(item, str(error)))
-            self.queue.add(item.ref, "retry", _RETRY, item.lowering_since)
+            # Told once a canary, not every second while an API server is away.
+            level = logging.DEBUG if item.trigger == _AGAIN else logging.WARNING
+            log.log(level, "a canary could not be reconciled", extra=_about(item, str(error)))
+            self.queue.add(item.ref, _AGAIN, _RETRY, item.lowering_since)
         except Exception:  # noqa: BLE001 - one canary must not take a worker from the others
             log.exception("a reconcile failed by a fault of Lockstep's own", extra=_about(item))
-            self.queue.add(item.ref, "retry", _RETRY_LATER)
+            self.queue.add(item.ref, _AGAIN, _RETRY_LATER)
+
+    def _known(self, item: Item) -> frozenset[Name]:
+        """The targets to be read one by one; none where to ask for all of them is as quick."""
+        known = self.index.targets(item.ref) if item.trigger == WATCH else frozenset()
+        return known if len(known) <= _FEW else frozenset()
 
     def _look_again(self, item: Item, outcome: Outcome) -> None:
         decision, ref = outcome.decision, item.ref
@@ -115,7 +129,7 @@ class Workers:
         if decision.wake is not None:
             self.queue.add(ref, "ceiling", decision.wake)
         if decision.off and outcome.view.targets:
-            self.queue.add(ref, "retry", _RETRY_LATER)
+            self.queue.add(ref, _AGAIN, _RETRY_LATER)
 
 
 def _about(item: Item, error: str | None = None) -> dict[str, object]:

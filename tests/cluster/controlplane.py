@@ -7,7 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import urllib3
@@ -18,6 +18,8 @@ from tests.cluster.programs import Process, free_port
 
 ADMIN = "admin-of-the-test-cluster"
 """The token of a member of system:masters; good for nothing outside of this machine's loopback."""
+
+_KEY, _TOKENS = "service-accounts.key", "tokens.csv"
 
 
 @dataclass
@@ -95,14 +97,35 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
         client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         etcd = Process("etcd", [found["etcd"], *_etcd(folder, client, peer)], folder / "etcd.log")
         stack.callback(etcd.stop)
+        _secrets(folder)
         port = free_port()
         command = [found["kube-apiserver"], *_api_server(folder, client, port)]
         api_server = Process("kube-apiserver", command, folder / "kube-apiserver.log")
-        stack.callback(api_server.stop)
+        # It would wait for every watch to end; nothing that it holds is wanted any more.
+        stack.callback(api_server.kill)
         ca = str(folder / "certificates" / "apiserver.crt")
         plane = ControlPlane(folder, f"https://127.0.0.1:{port}", ca, etcd, api_server)
         api_server.ready(lambda: Path(ca).exists() and plane.ready())
         yield plane
+
+
+@contextmanager
+def beside(plane: ControlPlane) -> Iterator[ControlPlane]:
+    """A second API server on the same etcd, by the same certificate and tokens."""
+    port = free_port()
+    flag, first = "--secure-port=", plane.api_server
+    rest = [it for it in first.command if not it.startswith(flag)]
+    process = Process(
+        "second kube-apiserver",
+        [*rest, f"{flag}{port}"],
+        plane.folder / "second-kube-apiserver.log",
+    )
+    try:
+        second = replace(plane, url=f"https://127.0.0.1:{port}", api_server=process)
+        process.ready(second.ready)
+        yield second
+    finally:
+        process.kill()
 
 
 def _etcd(folder: Path, client: str, peer: str) -> list[str]:
@@ -118,20 +141,22 @@ def _etcd(folder: Path, client: str, peer: str) -> list[str]:
     ]
 
 
-def _api_server(folder: Path, etcd: str, port: int) -> list[str]:
-    key = folder / "service-accounts.key"
+def _secrets(folder: Path) -> None:
     subprocess.run(
-        ["openssl", "genpkey", "-algorithm", "RSA", "-out", str(key)],
+        ["openssl", "genpkey", "-algorithm", "RSA", "-out", str(folder / _KEY)],
         check=True, capture_output=True,
     )  # fmt: skip
-    tokens = folder / "tokens.csv"
-    tokens.write_text(f"{ADMIN},admin,admin,system:masters\n")
+    (folder / _TOKENS).write_text(f"{ADMIN},admin,admin,system:masters\n")
+
+
+def _api_server(folder: Path, etcd: str, port: int) -> list[str]:
+    key = folder / _KEY
     return [
         f"--etcd-servers={etcd}",
         "--bind-address=127.0.0.1",
         f"--secure-port={port}",
         f"--cert-dir={folder / 'certificates'}",  # makes a self-signed certificate there
-        f"--token-auth-file={tokens}",
+        f"--token-auth-file={folder / _TOKENS}",
         "--authorization-mode=RBAC",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-signing-key-file={key}",

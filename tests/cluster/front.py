@@ -5,6 +5,7 @@ It knows what was asked and answered, and can lose, delay and repeat a hook as n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -55,7 +56,12 @@ class Front:
 
     lost: Callable[[str, Json], bool] = lambda _hook, _payload: False
     delay: Callable[[str, Json], float] = lambda _hook, _payload: 0.0
+    """Seconds; above Flagger's time-out the hook comes after Flagger has gone on."""
+
     repeats: Callable[[str, Json], int] = lambda _hook, _payload: 0
+    passing: Callable[[str, str, Json], None] = lambda _url, _hook, _payload: None
+    """Is told the replica just before a hook is passed on to it."""
+
     calls: list[Call] = field(default_factory=list)
     _turn: count[int] = field(default_factory=count)
     _pool: urllib3.PoolManager = field(
@@ -74,8 +80,9 @@ class Front:
                 text = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+                with contextlib.suppress(ConnectionError):  # Flagger has not waited for it
+                    self.end_headers()
+                    self.wfile.write(text)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
@@ -112,19 +119,26 @@ class Front:
         if self.lost(hook, payload):
             return 502, {"reason": "LostByTheTest"}
         for _ in range(self.repeats(hook, payload)):
-            self._pass_on(hook, body)
-        return self._pass_on(hook, body)
+            self._pass_on(hook, body, payload)
+        return self._pass_on(hook, body, payload)
 
-    def _pass_on(self, hook: str, body: bytes) -> tuple[int, Json]:
-        """The answer of a replica, or where it cannot be reached of the next one."""
-        headers = {"Content-Type": "application/json"}
+    def _pass_on(self, hook: str, body: bytes, payload: Json) -> tuple[int, Json]:
+        """The answer of a replica, or where none listens of the next one, as behind a Service.
+
+        Where it breaks off or says nothing, that is what Flagger gets.
+        """
+        # Flagger has a new connection for each hook.
+        headers = {"Content-Type": "application/json", "Connection": "close"}
         for _ in self.replicas:
             url = self.replicas[next(self._turn) % len(self.replicas)]
+            self.passing(url, hook, payload)
             try:
                 answer = self._pool.request(
                     "POST", f"{url}/{hook}", body=body, headers=headers, timeout=10.0
                 )
-            except (urllib3.exceptions.HTTPError, OSError):
+            except urllib3.exceptions.NewConnectionError:
                 continue
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                return 502, {"reason": "BrokenOff", "message": str(error)}
             return answer.status, json.loads(answer.data or "{}")
         return 502, {"reason": "NoReplica"}

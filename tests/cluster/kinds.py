@@ -77,6 +77,13 @@ def _served(client: Client, definition: Json) -> bool:
     return True
 
 
+def served(client: Client) -> None:
+    """Wait until an API server that came later serves every kind that is defined."""
+    for definition in client.list("apiextensions.k8s.io/v1", "CustomResourceDefinition"):
+        name = definition["metadata"]["name"]
+        wait_for(partial(_served, client, definition), f"{name} is served")
+
+
 def _open(kind: str, group: str, plural: str, versions: tuple[str, ...]) -> Json:
     """A definition that takes any object: no controller of that router runs here."""
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}

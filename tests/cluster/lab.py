@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -15,17 +15,14 @@ import yaml
 
 from tests.cluster import kinds, programs
 from tests.cluster.client import Client, Json
-from tests.cluster.controlplane import ControlPlane, control_plane
+from tests.cluster.controlplane import ControlPlane, beside, control_plane
 from tests.cluster.front import Front
 from tests.cluster.kubelet import Kubelet
 from tests.cluster.observer import Observer
-from tests.cluster.programs import Process, free_port
+from tests.cluster.programs import Process, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "lockstep-system"
-
-_OTHER_WATCHES = 0.5
-"""Seconds that the watches of other kinds may be behind that of ConfigMaps."""
 
 
 class Replica(Process):
@@ -89,16 +86,26 @@ class Lab:
     front: Front
     flagger: Process
     replicas: list[Replica] = field(default_factory=list)
+    settings: Mapping[str, str] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def start_replica(self, **settings: str) -> Replica:
         """One more `lockstep serve`, ready, to which hooks are passed on."""
-        replica = Replica(self.plane, f"lockstep-{len(self.replicas)}", **settings)
+        name = f"lockstep-{len(self.replicas)}"
+        replica = Replica(self.plane, name, **{**self.settings, **settings})
         self._stack.callback(replica.stop)
         replica.ready(replica.synced)
         self.replicas.append(replica)
         self.front.replicas.append(replica.hooks_url)
         return replica
+
+    def part(self, namespace: str, front: Front) -> Lab:
+        """The same cluster with a front and replicas for one namespace alone."""
+        folder = self.plane.folder / namespace
+        folder.mkdir()
+        plane = replace(self.plane, folder=folder)
+        settings = {"LOCKSTEP_NAMESPACE": namespace}
+        return replace(self, plane=plane, front=front, replicas=[], settings=settings)
 
     def settled(self, namespace: str) -> None:
         """Wait until the observer has heard all that was stored so far.
@@ -106,22 +113,24 @@ class Lab:
         Raises:
             TimeoutError: it has not.
         """
-        scene = self.observer.of(namespace)
-        where = {"name": "mark", "namespace": namespace}
-        mark = self.client.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": where})
-        rv = int(mark["metadata"]["resourceVersion"])
-        if not scene.wait(lambda: any(it.rv == rv for it in scene.revisions), 10):
-            raise TimeoutError(f"{namespace}: the observer does not hear of its mark")
-        time.sleep(_OTHER_WATCHES)
+        told = partial(self.observer.up_to_date, namespace)
+        wait_for(told, f"the observer has heard of all in {namespace}", 10)
 
 
 @contextmanager
-def lab(folder: Path, *, flux: bool = False) -> Iterator[Lab]:
-    """A cluster of its own with Flagger in it, and Lockstep's manifests applied; no replica yet."""
+def lab(folder: Path, *, flux: bool = False, aside: bool = False) -> Iterator[Lab]:
+    """A cluster of its own with Flagger in it, and Lockstep's manifests applied; no replica yet.
+
+    `aside`: the observer, the kubelet and the test have an API server of their own, so that they
+    see and do everything while that of Flagger and Lockstep is away.
+    """
     with ExitStack() as stack:
         plane = stack.enter_context(control_plane(folder))
         client = plane.client()
         kinds.install(client, flux=flux)
+        if aside:
+            client = stack.enter_context(beside(plane)).client()
+            kinds.served(client)
         plane.kubectl("apply", "-k", str(ROOT / "manifests" / "base"))
         kubelet = stack.enter_context(Kubelet(client))
         observer = stack.enter_context(Observer(client))

@@ -53,13 +53,15 @@ class Finding:
 class Judgement:
     """One rollout.
 
-    `idle`: a client share above 0 while no canary ran; `above`: above the routed share;
+    `idle`: a client share above 0 while no canary ran; `above`: above the routed share; `off`: any
+    other than it should be, be it lower for a moment before the router goes down;
     `raises` and `lags`: milliseconds from the router's step to the last target that followed it up
     and down; `leads`: how many milliseconds before the router it was down already.
     """
 
     idle: Finding
     above: Finding
+    off: Finding
     raises: tuple[float, ...]
     lags: tuple[float, ...]
     leads: tuple[float, ...]
@@ -106,6 +108,7 @@ def judge(revisions: Sequence[Revision]) -> Judgement:
     return Judgement(
         idle=_finding(seen, [it.client > 0 and not it.runs for it in seen]),
         above=_finding(seen, [it.client > it.routed for it in seen]),
+        off=_finding(seen, [not it.agree or it.client != desired(it) for it in seen]),
         raises=tuple(_followed(seen, up=True)),
         lags=tuple(ms for ms in _followed(seen, up=False) if ms > 0),
         leads=tuple(-ms for ms in _followed(seen, up=False) if ms <= 0),
@@ -193,7 +196,8 @@ def table(judgements: dict[str, Judgement]) -> str:
     """Markdown, a row a scenario; durations in milliseconds."""
     head = (
         "scenario", "phases", "peak", "idle", "above routed", "raises p50 / max",
-        "falls before the router", "falls after it, max", "writes / changes", "in step at the end",
+        "falls before the router", "falls after it, max", "out of step, longest",
+        "writes / changes", "in step at the end",
     )  # fmt: skip
     rows = [_row(name, it) for name, it in judgements.items()]
     lines = [head, tuple("---" for _ in head), *rows]
@@ -215,6 +219,7 @@ def _row(name: str, it: Judgement) -> tuple[str, ...]:
         _raises(it.raises),
         str(len(it.leads)) if it.leads else "-",
         f"{max(it.lags):.0f} ms ({len(it.lags)})" if it.lags else "-",
+        f"{it.off.longest:.0f} ms",
         f"{it.writes} / {it.changes}",
         "yes" if end.agree and end.client == desired(end) else f"no: {end.client} %",
     )

@@ -18,6 +18,15 @@ import urllib3
 from tests.cluster.client import ApiError, Client, Json
 from tests.cluster.kinds import ROUTERS
 
+_KINDS = [
+    ("v1", "ConfigMap"),
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "DaemonSet"),
+    ("flagger.app/v1beta1", "Canary"),
+    ("networking.k8s.io/v1", "Ingress"),
+    *((f"{group}/{versions[0]}", kind) for kind, (group, _, versions) in ROUTERS.items()),
+]
+
 
 @dataclass(frozen=True)
 class Revision:
@@ -83,15 +92,7 @@ class Observer:
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
-        kinds = [
-            ("v1", "ConfigMap"),
-            ("apps/v1", "Deployment"),
-            ("apps/v1", "DaemonSet"),
-            ("flagger.app/v1beta1", "Canary"),
-            ("networking.k8s.io/v1", "Ingress"),
-            *((f"{group}/{versions[0]}", kind) for kind, (group, _, versions) in ROUTERS.items()),
-        ]
-        for api_version, kind in kinds:
+        for api_version, kind in _KINDS:
             path = self.client.path(api_version, kind)
             version = self.client.call("GET", path)["metadata"]["resourceVersion"]
             threading.Thread(target=self._follow, args=(path, version), daemon=True).start()
@@ -103,6 +104,16 @@ class Observer:
     def of(self, namespace: str) -> Scene:
         """What is seen of a namespace."""
         return self._scenes[namespace]
+
+    def up_to_date(self, namespace: str) -> bool:
+        """Whether it has heard of everything that is stored for a namespace now."""
+        latest = self._scenes[namespace].latest
+        return all(
+            rv(latest.get((kind, str(obj["metadata"]["name"])))) >= rv(obj)
+            for api_version, kind in _KINDS
+            for obj in self.client.list(api_version, kind, namespace)
+            if Revision(0, 0, "", obj).namespace == namespace
+        )
 
     def _follow(self, path: str, version: str) -> None:
         while not self._stopped.is_set():
@@ -117,21 +128,31 @@ class Observer:
         if event["type"] == "ERROR":
             self.failure = f"the observer lost revisions: {event['object']}"
             raise ApiError(410, self.failure)
-        rv = str(event["object"]["metadata"]["resourceVersion"])
+        version = str(event["object"]["metadata"]["resourceVersion"])
         if event["type"] != "BOOKMARK":
-            revision = Revision(int(rv), time.monotonic(), event["type"], event["object"])
+            revision = Revision(int(version), time.monotonic(), event["type"], event["object"])
             self._scenes[revision.namespace].take(revision)
-        return rv
+        return version
+
+
+def rv(obj: Json | None) -> int:
+    """An object's revision; 0 where there is none."""
+    return int(obj["metadata"]["resourceVersion"]) if obj else 0
 
 
 def routed(router: Json) -> int:
     """The percentage of ordinary requests that a router object sends to the canary.
 
     Whatever the kind: the largest `weight` beside something that names the canary, in a rule that
-    is not for those who carry a session cookie; on an Ingress it is an annotation.
+    is not for those who carry a session cookie; on an Ingress it is an annotation. App Mesh has a
+    router of the canary's own beside the one that splits: all that is sent to it, whatever is.
     """
+    if router["kind"] == "VirtualRouter" and router["metadata"]["name"].endswith("-canary"):
+        return 0
     if router["kind"] == "Ingress":
         notes = router["metadata"].get("annotations", {})
+        if notes.get("zalando.org/skipper-predicate") == "False()":
+            return 0  # this Ingress is switched off
         split = json.loads(notes.get("zalando.org/backend-weights", "{}"))
         weights = [int(weight) for name, weight in split.items() if name.endswith("-canary")]
         return max([*weights, int(notes.get("nginx.ingress.kubernetes.io/canary-weight", 0))])

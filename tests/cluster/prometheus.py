@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,16 @@ from tests.cluster.programs import Process, free_port
 ALERTS = ROOT / "docs" / "alerts.yaml"
 STEP = 1.0
 """Seconds between two scrapes, two evaluations of the rules, and two points of an answer."""
+
+
+def _documented() -> list[str]:
+    """The queries of docs/metrics.md; a line that is indented goes on with the one before."""
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    blocks = re.findall(r"```promql\n(.*?)```", text, re.DOTALL)
+    return re.sub(r"\n\s+", " ", "".join(blocks)).splitlines()
+
+
+ROUTED, CLIENT, ABOVE, OFF, HELD, SLOWEST, SILENT, CONFIG_SILENT = _documented()
 
 
 @dataclass(frozen=True)

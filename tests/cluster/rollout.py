@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,9 @@ HOOKS = (
     "rollback", "post-rollout", "event",
 )  # fmt: skip
 """As flagger/canary.yaml has them."""
+
+RETRIED = ("pre-rollout", "post-rollout", "event")
+"""Those that Flagger tries again where they fail with 5xx or a lost connection; the same file."""
 
 MINIMAL = ("pre-rollout", "confirm-promotion")
 NAME = "frontend"
@@ -38,6 +42,7 @@ class Rollout:
     analysis: Mapping[str, Any] = field(default_factory=dict)
     hooks: Sequence[str] = HOOKS
     workload: str = "Deployment"
+    retries: int = 2
 
     def create(self) -> None:
         """Make everything that an application's owner makes, and wait for Flagger to take it."""
@@ -52,8 +57,9 @@ class Rollout:
     @property
     def canary(self) -> Json:
         """The Canary as its owner wrote it."""
-        webhooks = [
+        webhooks: list[Json] = [
             {"name": hook, "type": hook, "url": f"{self.lab.front.url}/{hook}", "timeout": "5s"}
+            | ({"retries": self.retries} if hook in RETRIED else {})
             for hook in self.hooks
         ]
         check = f"{self.lab.front.url}/{CHECK}"
@@ -83,11 +89,11 @@ class Rollout:
         """Roll out another image."""
         containers = [{"name": "web", "image": image}]
         patch = {"spec": {"template": {"spec": {"containers": containers}}}}
-        self.lab.client.patch(self._found(self.workload), patch)
+        self.lab.client.patch(self.found(self.workload), patch)
 
     def scale(self, replicas: int) -> None:
         """Scale the canary's Deployment by hand."""
-        self.lab.client.patch(self._found("Deployment"), {"spec": {"replicas": replicas}})
+        self.lab.client.patch(self.found("Deployment"), {"spec": {"replicas": replicas}})
 
     def change(self, **spec: object) -> None:
         """Change the Canary's spec."""
@@ -97,6 +103,16 @@ class Rollout:
         """Set brakes, or with None take them off."""
         notes = {f"lockstep/{key}": value for key, value in annotations.items()}
         self.lab.client.patch(self.canary, {"metadata": {"annotations": notes}})
+
+    def route_by_hand(self, share: int) -> None:
+        """Edit the HTTPRoute past Flagger."""
+        route = self.scene.latest["HTTPRoute", NAME]
+        rules = deepcopy(route["spec"]["rules"])
+        for rule in rules:
+            for backend in rule["backendRefs"]:
+                canary = backend["name"].endswith("-canary")
+                backend["weight"] = share if canary else 100 - share
+        self.lab.client.patch(route, {"spec": {"rules": rules}})
 
     def delete(self) -> None:
         """Delete the Canary, and wait until it is gone."""
@@ -158,7 +174,8 @@ class Rollout:
     def _latest(self, kind: str) -> Json | None:
         return self.scene.latest.get((kind, NAME))
 
-    def _found(self, kind: str) -> Json:
+    def found(self, kind: str) -> Json:
+        """The newest `frontend` of a kind; there must be one."""
         found = self._latest(kind)
         assert found, f"{self.namespace} has no {kind} {NAME}"
         return found

@@ -19,7 +19,8 @@ class Scenario:
 
     `peak` is the highest client share, 0-100; `phases` those that it must have gone through, in
     order. `unannounced`: Flagger steps down without a word beforehand: the watch has 250 ms.
-    `by_hand`: somebody scales the canary down, which nobody announces either.
+    `by_hand`: somebody scales the canary down, which nobody announces either. `capped`: browsers
+    are to have less than is routed.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Scenario:
     workload: str = "Deployment"
     unannounced: bool = False
     by_hand: bool = False
+    capped: bool = False
 
 
 def _succeeds(it: Rollout) -> None:
@@ -95,7 +97,7 @@ def _canary_dies_at_a_step(it: Rollout) -> None:
     it.gives(25)
     it.lab.kubelet.refused.add((it.namespace, NAME))
     # Any change of it lets the stand-in look again; this one is no new revision to Flagger.
-    it.lab.client.patch(it._found("Deployment"), {"spec": {"minReadySeconds": 1}})
+    it.lab.client.patch(it.found("Deployment"), {"spec": {"minReadySeconds": 1}})
     it.reaches("Failed")
 
 
@@ -109,7 +111,7 @@ def _released_after_a_failed_promotion(it: Rollout) -> None:
     _primary_never_ready(it)
     it.gives(100)
     it.lab.kubelet.refused.discard((it.namespace, f"{NAME}-primary"))
-    it.lab.client.patch(it._found("Deployment"), {"spec": {"minReadySeconds": 1}})
+    it.lab.client.patch(it.found("Deployment"), {"spec": {"minReadySeconds": 1}})
     primary = it.scene.latest["Deployment", f"{NAME}-primary"]
     it.lab.client.patch(primary, {"spec": {"minReadySeconds": 1}})
     it.release("web:3")
@@ -168,12 +170,7 @@ def _made_anew(it: Rollout) -> None:
 def _edited_by_hand(it: Rollout) -> None:
     it.release()
     it.gives(50)
-    route = it.scene.latest["HTTPRoute", NAME]
-    rules = route["spec"]["rules"]
-    for rule in rules:
-        for backend in rule["backendRefs"]:
-            backend["weight"] = 10 if backend["name"].endswith("-canary") else 90
-    it.lab.client.patch(route, {"spec": {"rules": rules}})
+    it.route_by_hand(10)
     it.gives(10)
     it.reaches("Succeeded")
 
@@ -300,7 +297,7 @@ PATHS = [
     ),
     Scenario("made-anew-over-its-router", _made_anew, phases=("Progressing",), unannounced=True),
     Scenario("edited-by-hand", _edited_by_hand, peak=60, unannounced=True),
-    Scenario("capped", _capped, peak=25),
+    Scenario("capped", _capped, peak=25, capped=True),
     Scenario("two-hooks-only", _succeeds, hooks=MINIMAL, unannounced=True, by_hand=True),
 ]  # fmt: skip
 """The other paths, on the Gateway API unless they say otherwise."""

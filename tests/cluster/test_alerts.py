@@ -13,14 +13,23 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 
 from tests.cluster.client import Json
 from tests.cluster.fixtures import needs_programs
 from tests.cluster.lab import ROOT, SYSTEM, ConfigEndpoint, Lab, lab
 from tests.cluster.programs import wait_for
-from tests.cluster.prometheus import ALERTS, Prometheus, needs_prometheus, scrape_jobs
+from tests.cluster.prometheus import (
+    ALERTS,
+    CONFIG_SILENT,
+    SILENT,
+    Prometheus,
+    needs_prometheus,
+    scrape_jobs,
+)
 from tests.cluster.rollout import NAME, Rollout
+from webhook import kinds
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +102,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         prometheus = Prometheus(folder, scrape_jobs(made, config), SYSTEM, _sooner(folder))
         stack.callback(prometheus.stop)
         prometheus.ready(prometheus.serves)
+        requests.get(f"{config.url}/config/shop/nobodys.json", timeout=5)  # counted as any other
         found = Site(made, prometheus)
+        # Browsers, for the panel about them.
+        requests.get(f"{config.url}/config/refused/canary-settings.json", timeout=5)
         _go_wrong(found)
         yield found
 
@@ -102,7 +114,8 @@ def _sooner(folder: Path) -> Path:
     """docs/alerts.yaml, without the longest of its waits."""
     rules = yaml.safe_load(ALERTS.read_text())
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
-        rule["for"] = SOONER.get(rule["alert"], rule["for"])
+        if rule["alert"] in SOONER:
+            rule["for"] = SOONER[rule["alert"]]
     file = folder / "alerts.yaml"
     file.write_text(yaml.safe_dump(rules))
     return file
@@ -237,3 +250,11 @@ def test_each_query_of_the_dashboard_has_had_data(site: Site, number: int) -> No
     filled = query.replace("$__rate_interval", "10s")
     query = re.sub(r"\$(namespace|canary)\b", ".*", filled)
     assert site.prometheus.during(query, site.began, time.time()), title
+
+
+def test_the_queries_of_the_docs_tell_of_every_silent_watch(site: Site) -> None:
+    silent = site.prometheus.during(SILENT, site.began, time.time())
+    watched = {kinds.CANARY, kinds.CONFIG_MAP, kinds.DEPLOYMENT, kinds.HTTP_ROUTE}
+    assert {it.labels["resource"] for it in silent} >= {kind.resource for kind in watched}
+    silent = site.prometheus.during(CONFIG_SILENT, site.began, time.time())
+    assert {it.labels["watch"] for it in silent} == {"canary", "serve"}

@@ -175,6 +175,7 @@ def played(world: World) -> Played:
         faults = {name: future.exception() for name, future in running.items()}
     for name in PLAYS:
         world.lab.settled(name)
+    assert not world.lab.observer.failure
     revisions = {name: world.lab.observer.of(name).ordered() for name in PLAYS}
     proof.write("flux-law", table({name: judge(it) for name, it in revisions.items()}))
     latencies = [ms for it in revisions.values() for ms in _latencies(it)]

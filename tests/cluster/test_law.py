@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from tests.cluster import proof
 from tests.cluster.fixtures import needs_programs
 from tests.cluster.lab import Lab, lab
-from tests.cluster.law import UNANNOUNCED, Finding, Judgement, desired, judge, table
+from tests.cluster.law import UNANNOUNCED, Judgement, desired, judge, table
 from tests.cluster.rollout import Rollout
 from tests.cluster.scenarios import PATHS, PROVIDERS, Scenario
 
@@ -24,15 +24,27 @@ _AT_ONCE = 24
 _APART = 0.4
 """Seconds between two starts: canaries tick from when they were made, and not in unison."""
 
+_STEP = 5000
+"""Milliseconds: less than a step of Flagger's stands, and more than a busy machine needs."""
+
 SCENARIOS = {it.name: it for it in [*PATHS, *PROVIDERS]}
 
 
 @dataclass(frozen=True)
 class Played:
-    """A judgement on each rollout, and the faults of those that did not come to their end."""
+    """A judgement on each rollout, and the faults of those that did not come to their end.
+
+    `again` has the second try of those that were too slow in the crowd.
+    """
 
     judgements: dict[str, Judgement] = field(default_factory=dict)
     faults: dict[str, BaseException | None] = field(default_factory=dict)
+    again: Played | None = None
+
+    def timed(self, name: str) -> Judgement:
+        """The judgement that durations are taken from; order is always the first one's."""
+        again = self.again.judgements if self.again else {}
+        return again.get(f"{name}-again", self.judgements[name])
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +62,7 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         again = _play_all(made, {f"{name}-again": SCENARIOS[name] for name in slow})
         assert not made.observer.failure
     proof.write("law", table(crowd.judgements | again.judgements))
-    for name in slow:
-        crowd.judgements[name] = again.judgements[f"{name}-again"]
-        crowd.faults[name] = again.faults[f"{name}-again"]
-    return crowd
+    return replace(crowd, again=again)
 
 
 def _play_all(made: Lab, scenarios: Mapping[str, Scenario]) -> Played:
@@ -87,20 +96,29 @@ def _slow(scenario: Scenario, seen: Judgement) -> bool:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_law_is_kept(played: Played, name: str) -> None:
-    scenario, seen = SCENARIOS[name], played.judgements[name]
+    scenario = SCENARIOS[name]
+    _check(scenario, played, name)
+    if played.again and f"{name}-again" in played.again.judgements:
+        _check(scenario, played.again, f"{name}-again")
+    seen = played.timed(name)
+    for finding in (seen.above, seen.idle):
+        assert finding.longest <= UNANNOUNCED, f"too slow to follow: {seen}"
+
+
+def _check(scenario: Scenario, played: Played, name: str) -> None:
+    """Everything but durations: in the crowd too, and in a second try as well."""
     if fault := played.faults[name]:
         raise fault
-    _check("browsers had more than was routed", seen.above, allowed=scenario.unannounced)
-    _check("browsers had a canary that did not run", seen.idle, allowed=scenario.by_hand)
+    seen = played.judgements[name]
+    above, idle = seen.above, seen.idle
+    assert not above.revisions or scenario.unannounced, f"browsers had more than routed: {above}"
+    assert not idle.revisions or scenario.by_hand, f"browsers had what did not run: {idle}"
+    slow = f"out of step for {seen.off.longest:.0f} ms"
+    assert scenario.capped or seen.off.longest < _STEP, f"a step was not followed: {slow}"
     assert seen.end.agree, f"two targets do not agree: {seen.end}"
     assert seen.end.client == desired(seen.end), f"out of step at the end: {seen.end}"
     assert seen.peak == scenario.peak, f"it did not go as it should: {seen}"
     assert _in_order(scenario.phases, seen.phases), f"it did not go as it should: {seen.phases}"
-
-
-def _check(what: str, finding: Finding, *, allowed: bool) -> None:
-    assert finding.revisions == 0 or allowed, f"{what}: {finding}"
-    assert finding.longest <= UNANNOUNCED, f"{what}: {finding}"
 
 
 def _in_order(wanted: Sequence[str], seen: Sequence[str]) -> bool:

@@ -94,12 +94,12 @@ def test_the_watches_of_a_paused_server_are_silent(ours: Api, server: ApiServer)
 
 
 def test_a_delayed_verb_takes_that_long(ours: Api, server: ApiServer) -> None:
-    server.delay(0.1, "get", "configmaps")
+    server.delay(1, "get", "configmaps")
     begun = time.monotonic()
     ours.list(CONFIG_MAP)
-    assert time.monotonic() - begun < 0.1
+    assert time.monotonic() - begun < 1
     ours.get(CONFIG_MAP, "x")
-    assert time.monotonic() - begun >= 0.1
+    assert time.monotonic() - begun >= 1
 
 
 def test_cut_watches_break_off_and_other_connections_do_not(ours: Api, server: ApiServer) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import requests
 
-from tests.frontend.programs import free_port, wait_for
+from tests.cluster.programs import free_port
+from tests.frontend.programs import wait_for
 
 
 @dataclass

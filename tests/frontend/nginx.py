@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.frontend.programs import FRONTEND, free_port, wait_for
+from tests.cluster.programs import free_port
+from tests.frontend.programs import FRONTEND, wait_for
 
 TMP = "@tmp@/"
 """Stands for a pod's /tmp/ in a configuration, till it is known where that is here."""

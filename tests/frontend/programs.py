@@ -1,30 +1,25 @@
 """The programs beside Python: what is missing leaves its tests out, but never in CI."""
 
-import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import pytest
+from tests.cluster.fixtures import missing
 
 ROOT = Path(__file__).parents[2]
 FRONTEND = ROOT / "frontend"
+PACKAGES = "nginx-light chromium wrk gettext-base"
+INSTALL = f"run tests/tools/install-debian {PACKAGES}, and install Node 20 with npm"
 
 
 def need(*programs: str) -> None:
     """Skip the test where a program is missing; with CI=true it fails."""
-    missing = [it for it in programs if not shutil.which(it)]
-    if not missing:
-        return
-    packages = "nginx-light chromium wrk gettext-base"
-    message = f"{', '.join(missing)} missing: tests/tools/install-debian {packages}; node 20, npm"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    absent = [it for it in programs if not shutil.which(it)]
+    if absent:
+        missing(f"{', '.join(absent)} missing: {INSTALL}")
 
 
 @cache
@@ -44,11 +39,6 @@ def node(script: Path, *arguments: str, **options: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> float:

@@ -12,11 +12,12 @@ from typing import Any
 import requests
 
 from tests import world
+from tests.cluster.programs import free_port
 from tests.frontend.builds import Builds
 from tests.frontend.cluster import Cluster, Json
 from tests.frontend.lockstep import Lockstep, running
 from tests.frontend.nginx import Nginx, Pod
-from tests.frontend.programs import ROOT, free_port, wait_for
+from tests.frontend.programs import ROOT, wait_for
 
 RELEASE = "abc123"
 """What world.canary() has as `lastAppliedSpec`."""

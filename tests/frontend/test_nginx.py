@@ -17,11 +17,12 @@ import pytest
 import requests
 
 from tests import world
+from tests.cluster.programs import free_port
 from tests.frontend.builds import Builds
 from tests.frontend.cluster import Ours, ours
 from tests.frontend.lockstep import Lockstep, running
 from tests.frontend.nginx import Pod
-from tests.frontend.programs import free_port, need, wait_for
+from tests.frontend.programs import need, wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests import world
-from tests.service.conftest import PAYLOAD, Lab, MakeLab, event
+from tests.service.conftest import PAYLOAD, Lab, MakeLab, event, wait_for
 from webhook import kinds
 from webhook.demo.store import Store, StoreError
 from webhook.gates import Hook
@@ -382,6 +382,55 @@ def test_a_canary_that_does_not_parse_holds_every_gate(
     assert response.json["reason"] == "CanaryInvalid"
     assert says in response.json["message"]
     assert lab.share() == 25
+
+
+def without_a_known_workload(share: int, **brakes: str) -> Store:
+    """A rollout at `share` of a Canary that does not parse."""
+    store = world.rollout(share)
+    canary = world.canary(annotations={f"lockstep/{key}": it for key, it in brakes.items()})
+    canary["spec"]["targetRef"]["kind"] = "Job"
+    store.put(canary)
+    return store
+
+
+def test_the_kill_switch_works_on_a_canary_that_does_not_parse(make_lab: MakeLab) -> None:
+    lab = make_lab(without_a_known_workload(50, cap="0"), start=True)
+    wait_for(lambda: lab.share() == 0)
+
+
+def test_brakes_that_cannot_be_read_let_nothing_rise(make_lab: MakeLab) -> None:
+    canary = world.canary()
+    canary["metadata"]["annotations"] = ["lockstep/cap"]
+    lab = make_lab(world.rollout(50, world.variables(25)))
+    lab.store.put(canary)
+    response = lab.hook("confirm-promotion")
+    assert response.json
+    assert (response.status_code, response.json["reason"]) == (403, "BrakeInvalid")
+    assert "annotations is ['lockstep/cap'], not a map" in response.json["message"]
+    assert lab.share() == 25
+
+
+ANNOUNCED = [ANNOUNCEMENT, "Routing all traffic to primary"]
+
+
+@pytest.mark.parametrize("message", ANNOUNCED)
+def test_an_announcement_counts_on_a_canary_that_does_not_parse(
+    make_lab: MakeLab, message: str
+) -> None:
+    lab = make_lab(without_a_known_workload(50))
+    assert (lab.hook("event", event(message)).status_code, lab.share()) == (200, 0)
+
+
+@pytest.mark.parametrize("hook", ["event", "post-rollout"])
+def test_what_should_have_fallen_is_a_fault_although_the_canary_does_not_parse(
+    make_lab: MakeLab, hook: str
+) -> None:
+    lab = make_lab(without_a_known_workload(50, cap="10"))
+    lab.api.deny("patch", "configmaps")
+    response = lab.hook(hook, event("Advance web.test canary weight 50"))
+    assert response.status_code == 503
+    assert response.json
+    assert response.json["reason"] == "WriteRefused"
 
 
 TOKENS = [("right", 200), ("wrong", 401), ("rightright", 401), ("", 401), (None, 401), ("é", 401)]

@@ -386,6 +386,36 @@ def test_no_usable_kubeconfig_is_one_line(
         assert re.fullmatch(r"lockstep: no cluster to talk to: .*set KUBECONFIG.*\n", complaint)
 
 
+@pytest.mark.parametrize(
+    ("cluster", "user"),
+    [
+        ({}, {"token": "secret\nsecret"}),
+        ({}, {"token": "secret€"}),
+        ({"proxy-url": "::::"}, {}),
+    ],
+    ids=["a token of two lines", "a token not of ASCII", "a proxy that is no URL"],
+)
+def test_a_kubeconfig_that_no_request_can_be_made_with_is_one_line(
+    lockstep: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    cluster: dict[str, str],
+    user: dict[str, str],
+) -> None:
+    path = tmp_path / "kubeconfig"
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://cluster.test:1"} | cluster}],
+        "users": [{"name": "u", "user": user}],
+    }
+    path.write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    complaint = lockstep("status", code=1)
+    assert re.fullmatch(r"lockstep: no cluster to talk to: .*set KUBECONFIG.*\n", complaint)
+    assert "secret" not in complaint
+
+
 # what goes over the wire
 
 

@@ -23,7 +23,7 @@ from webhook.app import read_app
 from webhook.cluster import Cluster
 from webhook.config_metrics import ConfigMetrics
 from webhook.config_server import config_app
-from webhook.configs import SILENCE, Configs
+from webhook.configs import PACE, SILENCE, Configs
 from webhook.demo.apiserver import ApiServer
 from webhook.demo.store import Store
 from webhook.kinds import Name
@@ -53,6 +53,7 @@ class Endpoint:
     store: Store
     lines: Lines
     namespace: str = ""
+    pace: Pace = PACE
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class Endpoint:
         configuration.host = self.api.url
         self.metrics = ConfigMetrics()
         self.cluster = Cluster(configuration, lambda _verb: None)
-        self.configs = Configs(self.cluster, self.metrics, self.namespace, self.clock)
+        self.configs = Configs(self.cluster, self.metrics, self.namespace, self.clock, self.pace)
         self.client: FlaskClient = config_app(self.configs, self.metrics).test_client()
         self.probes: FlaskClient = read_app(self.metrics, self.configs.silent).test_client()
 
@@ -108,8 +109,8 @@ def make_endpoint(lines: Lines) -> Iterator[MakeEndpoint]:
     with ExitStack() as stack:
         api = stack.enter_context(ApiServer(store))
 
-        def make(namespace: str = "") -> Endpoint:
-            endpoint = Endpoint(api, store, lines, namespace)
+        def make(namespace: str = "", pace: Pace = PACE) -> Endpoint:
+            endpoint = Endpoint(api, store, lines, namespace, pace)
             stack.callback(endpoint.cluster.close)
             stack.callback(endpoint.configs.stop)
             return endpoint
@@ -413,21 +414,43 @@ def test_a_silent_watch_ends_it_and_the_next_contact_begins_it_again(endpoint: E
     assert endpoint.probes.get("/readyz").status_code == 200
 
 
-def test_contact_is_whatever_the_api_server_says(endpoint: Endpoint) -> None:
-    """Here a bookmark, which comes because of a ConfigMap that no watch of ours shows."""
+def test_bookmarks_are_no_contact_but_the_next_list_is(endpoint: Endpoint) -> None:
+    """An API server that has lost etcd opens watches and sends bookmarks all the same."""
+    contact = "lockstep_config_watch_contact_timestamp_seconds"
+    before = metric(endpoint, contact, watch="canary")
     endpoint.clock.now += SILENCE + 1
     endpoint.elsewhere()
+    time.sleep(0.3)
+    assert endpoint.code() == 503
+    assert metric(endpoint, contact, watch="canary") == before
+    endpoint.api.cut_watches()
+    wait_for(lambda: endpoint.code() == 200)
+
+
+def test_a_store_that_is_away_ends_it_although_watches_go_on(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint(pace=Pace(window=1, list=0.3, last_pause=0.3))
+    endpoint.start()
+    endpoint.clock.now += SILENCE + 1
+    wait_for(lambda: endpoint.code() == 200)
+    endpoint.api.delay(60, "list", "configmaps")
+    lists = endpoint.api.requests["list", "configmaps"]
+    wait_for(lambda: endpoint.api.requests["list", "configmaps"] >= lists + 2)
+    endpoint.clock.now += SILENCE + 1
+    time.sleep(1.5)
+    assert endpoint.code() == 503
+    endpoint.api.delay(0, "list", "configmaps")
     wait_for(lambda: endpoint.code() == 200)
 
 
 @pytest.mark.parametrize("watch", ["canary", "serve"])
-def test_one_silent_watch_is_enough(endpoint: Endpoint, watch: str) -> None:
+def test_one_silent_watch_is_enough(make_endpoint: MakeEndpoint, watch: str) -> None:
+    endpoint = make_endpoint(pace=Pace(window=1))
+    endpoint.start()
     endpoint.hush()
     (deaf,) = (it for it in endpoint.configs._watched if it.watch == watch)
     deaf.contact -= SILENCE + 1
     assert endpoint.code() == 503
     endpoint.api.resume()
-    endpoint.elsewhere()
     wait_for(lambda: endpoint.code() == 200)
 
 
@@ -446,8 +469,9 @@ def test_a_watch_that_is_refused_falls_silent_and_says_so(endpoint: Endpoint) ->
 
 
 def test_a_lost_connection_is_survived_without_a_gap() -> None:
-    """Contact is at most one read time-out old when the reflector notices and lists anew."""
-    assert Pace().window < Pace().silence < SILENCE - 2
+    """Contact is at most one time-out old when the reflector notices and lists anew."""
+    assert PACE.window < PACE.silence < SILENCE - 2
+    assert PACE.window + PACE.list + PACE.first_pause < SILENCE - 0.5
 
 
 def test_one_namespace_is_watched_if_so_wished(make_endpoint: MakeEndpoint) -> None:
@@ -468,7 +492,9 @@ def metric(endpoint: Endpoint, name: str, **labels: str) -> float:
     )
 
 
-def test_what_is_measured(endpoint: Endpoint) -> None:
+def test_what_is_measured(make_endpoint: MakeEndpoint) -> None:
+    endpoint = make_endpoint(pace=Pace(window=1))
+    endpoint.start()
     for tag, path in (("", VARS), ("*", VARS), ("", "/x"), ("", "/y")):
         endpoint.get(path, tag)
     endpoint.client.post(VARS)
@@ -478,7 +504,6 @@ def test_what_is_measured(endpoint: Endpoint) -> None:
     contact = "lockstep_config_watch_contact_timestamp_seconds"
     for watch in ("canary", "serve"):
         before = metric(endpoint, contact, watch=watch)
-        endpoint.elsewhere()
         wait_for(lambda: metric(endpoint, contact, watch=watch) > before > 1e9)  # noqa: B023
     assert endpoint.probes.get("/metrics").data.startswith(b"# HELP lockstep_config_")
 

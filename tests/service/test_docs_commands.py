@@ -26,6 +26,7 @@ FRONTEND = {"name": "frontend", "namespace": example.NAMESPACE, "phase": "Progre
 ELSEWHERE = {
     "make": "it would run these tests; test_readme knows that the targets exist",
     "docker": "tests/packaging builds the image",
+    "node": "frontend/tests run the tools of a build",
     "helm": "tests/cluster renders the chart, by the helm that it builds",
 }
 """Programs that are not run here, and why not."""

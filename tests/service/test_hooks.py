@@ -115,7 +115,7 @@ def test_a_gate_waits_for_flux_to_render_a_raise(make_lab: MakeLab) -> None:
 
 def test_a_gate_refuses_what_flux_does_not_render_in_time(make_lab: MakeLab) -> None:
     store = world.rollout(50, world.variables(25), world.settings(25))
-    lab = make_lab(store, hook_deadline=0.4)
+    lab = make_lab(store, hook_deadline=1.0)
     response = lab.hook("confirm-traffic-increase")
     assert response.json
     assert (response.status_code, response.json["reason"]) == (403, "OutOfStep")
@@ -125,7 +125,8 @@ def test_a_gate_refuses_what_flux_does_not_render_in_time(make_lab: MakeLab) -> 
 def test_an_event_does_not_wait_for_a_raise_to_be_rendered(make_lab: MakeLab) -> None:
     lab = make_lab(world.rollout(50, world.variables(25), world.settings(25)))
     assert lab.hook("event", event("Advance")).status_code == 200
-    assert (lab.metric("lockstep_hook_seconds_sum", hook="event") or 9) < 0.5
+    # A wait would be for the whole of its deadline, 3 s.
+    assert (lab.metric("lockstep_hook_seconds_sum", hook="event") or 9) < 1.5
 
 
 def test_a_lowering_is_read_back_from_flux_before_the_answer(make_lab: MakeLab) -> None:
@@ -151,14 +152,14 @@ def test_a_lowering_that_flux_does_not_render_breaks_the_glass(make_lab: MakeLab
 
 def test_a_raise_never_breaks_the_glass(make_lab: MakeLab) -> None:
     store = world.rollout(50, world.variables(25), world.settings(25))
-    lab = make_lab(store, flux_patience=0.1, hook_deadline=0.5)
+    lab = make_lab(store, flux_patience=0.1, hook_deadline=1.0)
     assert lab.hook("confirm-promotion").status_code == 403
     assert lab.share(world.SETTINGS) == 25
 
 
 def test_an_event_that_cannot_lower_in_time_is_no_success(make_lab: MakeLab) -> None:
     store = promoting(50, world.variables(50), world.settings(50))
-    lab = make_lab(store, flux_patience=2.0, hook_deadline=0.3)
+    lab = make_lab(store, flux_patience=2.0, hook_deadline=1.0)
     response = lab.hook("event", event(TO_PRIMARY))
     assert response.json
     assert (response.status_code, response.json["reason"]) == (503, "DeadlineExceeded")

@@ -17,15 +17,11 @@ import requests
 import yaml
 
 from tests import world
+from tests.cluster.programs import free_port
 from tests.service.conftest import PAYLOAD, event, wait_for
 from webhook.demo.apiserver import ApiServer
 
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Process:

@@ -13,6 +13,8 @@ from webhook import kinds
 from webhook.kinds import Name
 from webhook.targets import CEILING, LABEL
 
+CONTACT = "lockstep_watch_contact_timestamp_seconds"
+
 AT_ONCE = 0.25
 """Seconds within which an unannounced step down is followed: the design's promise."""
 
@@ -129,6 +131,32 @@ def test_router_kinds_are_watched_only_while_a_canary_needs_them(lab: Lab) -> No
     istio["spec"]["provider"] = "istio"
     lab.store.put(istio)
     wait_for(lambda: lab.api.requests["watch", "virtualservices"])
+    wait_for(lambda: lab.metric(CONTACT, resource=kinds.HTTP_ROUTE.resource) is None)
+
+
+def test_a_silent_watch_does_not_hide_behind_one_of_another_version(lab: Lab) -> None:
+    other = world.canary()
+    other["metadata"]["name"] = other["spec"]["targetRef"]["name"] = "other"
+    other["spec"]["provider"] = "gatewayapi:v1beta1"
+    lab.store.put(other)
+    old, new = kinds.HTTP_ROUTE.resource, kinds.HTTP_ROUTE_BETA.resource
+    wait_for(lambda: lab.metric(CONTACT, resource=new) and lab.metric(CONTACT, resource=old))
+    lab.store.delete(kinds.CANARY, world.WEB)
+    wait_for(lambda: lab.metric(CONTACT, resource=old) is None)
+    assert lab.metric(CONTACT, resource=new)
+
+
+def test_a_watch_that_ended_before_its_list_came_leaves_no_sign_of_life(make_lab: MakeLab) -> None:
+    """It would grow old for ever, and an alert would take that for a watch that fell silent."""
+    lab = make_lab()
+    lab.api.delay(0.5, "list", "httproutes")
+    lab.service.start()
+    wait_for(lambda: lab.api.requests["list", "httproutes"])
+    lab.store.delete(kinds.CANARY, world.WEB)
+    time.sleep(1)
+    assert lab.metric(CONTACT, resource=kinds.CANARY.resource)
+    assert lab.metric(CONTACT, resource=kinds.HTTP_ROUTE.resource) is None
+    lab.service.stop()
 
 
 def test_a_kind_that_is_not_served_does_not_keep_lockstep_from_being_ready(

@@ -83,14 +83,14 @@ def test_a_version_that_is_too_old_leads_to_a_new_list(make_lab: MakeLab) -> Non
 def test_a_server_that_accepts_and_never_answers_is_given_up(make_lab: MakeLab) -> None:
     lab = make_lab(start=True, pace=QUICK)
     wait_for(lambda: synced(lab))
-    contact = lab.metric(CONTACT, resource="canaries") or 0
+    contact = lab.metric(CONTACT, resource=kinds.CANARY.resource) or 0
     lab.api.pause()
-    wait_for(lambda: (lab.metric(RESTARTS, resource="canaries") or 0) >= 2)
-    assert (lab.metric(CONTACT, resource="canaries") or 0) < contact + 1.5
+    wait_for(lambda: (lab.metric(RESTARTS, resource=kinds.CANARY.resource) or 0) >= 2)
+    assert (lab.metric(CONTACT, resource=kinds.CANARY.resource) or 0) < contact + 1.5
     lab.store.put(world.route(50))
     lab.api.resume()
     wait_for(lambda: lab.share() == 50)
-    wait_for(lambda: (lab.metric(CONTACT, resource="canaries") or 0) > contact)
+    wait_for(lambda: (lab.metric(CONTACT, resource=kinds.CANARY.resource) or 0) > contact)
 
 
 def test_a_server_that_is_away_is_asked_again_ever_more_rarely(make_lab: MakeLab) -> None:
@@ -109,6 +109,32 @@ def test_a_server_that_is_away_is_asked_again_ever_more_rarely(make_lab: MakeLab
         wait_for(lambda: lab.share() == 50)
         assert threading.active_count() <= threads + 8  # the server's own, a connection each
         lab.service.watcher.stop()
+
+
+def test_that_the_api_server_is_away_is_told_but_not_all_the_time(make_lab: MakeLab) -> None:
+    lab = make_lab(start=True, pace=replace(QUICK, last_pause=0.1))
+    wait_for(lambda: synced(lab))
+    port = urlsplit(lab.api.url).port or 0
+    lab.api.__exit__(None, None, None)
+    lab.service.workers.changed(world.WEB)
+    time.sleep(3.5)
+    assert (lab.metric(RESTARTS) or 0) > 4 * 20
+    assert warnings(lab) <= 4 * 2 + 2  # each watch: that it broke and why it stays so; the canary
+    told = "a canary could not be reconciled"
+    assert len(lab.lines.having(level="WARNING", message=told)) == 1
+    lab.store.put(world.route(50))
+    with ApiServer(lab.store, port=port):
+        wait_for(lambda: lab.share() == 50)
+        lab.service.watcher.stop()
+
+
+def test_a_kind_not_to_be_read_is_asked_for_ever_more_rarely(make_lab: MakeLab) -> None:
+    lab = make_lab(pace=replace(QUICK, first_pause=0.05, last_pause=0.05, rare_pause=5))
+    lab.api.deny("list", "httproutes")
+    lab.service.start()
+    time.sleep(2.5)
+    assert 3 <= lab.api.requests["list", "httproutes"] <= 8
+    lab.service.stop()
 
 
 def test_cutting_connections_leaks_neither_threads_nor_sockets(make_lab: MakeLab) -> None:

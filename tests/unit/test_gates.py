@@ -19,6 +19,7 @@ from tests.builders import (
     a_verify_target,
     a_view,
     an_event,
+    an_invalid_canary,
 )
 from tests.unit.test_policy import VIEWS
 from webhook import gates
@@ -60,7 +61,13 @@ GONE = a_view(canary=None, running=False, router=Reading(0), targets=(a_target(0
 ANNOUNCED = a_view(targets=(a_target(0, ceiling=a_ceiling()),))
 AB_TEST = replace(at_rest(), canary=a_canary(phase=Phase.INITIALIZED, ab_test=True))
 PLAIN = replace(at_rest(), canary=a_canary(phase=Phase.INITIALIZED, provider="kubernetes"))
-INVALID = Problem(Reason.CANARY_INVALID, "Canary test/web: spec.targetRef.name is missing")
+INVALID = an_invalid_canary()
+
+
+def unparsed(**brakes: object) -> View:
+    canary = an_invalid_canary(**brakes)
+    return a_view(canary=canary, running=canary, router=canary)
+
 
 Case = tuple[Hook, str, Outcome, Answer, Reason]
 CASES: list[Case] = [
@@ -137,6 +144,8 @@ CASES: list[Case] = [
         ("a ceiling counts before being out of step", outcome(
             a_view(targets=(a_target(0, ceiling=a_ceiling()), a_verify_target(25)))),
          NO, Reason.CEILING_IN_FORCE),
+        ("invalid Canary", outcome(unparsed()), NO, Reason.CANARY_INVALID),
+        ("hold on an invalid Canary", outcome(unparsed(hold=True)), NO, Reason.HELD),
         ("unknown", outcome(GONE), UNKNOWN, Reason.UNKNOWN_CANARY),
     ]],
     (Hook.ROLLBACK, "nobody asked", outcome(a_view()), NO, Reason.NO_ROLLBACK_REQUESTED),
@@ -150,6 +159,8 @@ CASES: list[Case] = [
     (Hook.ROLLBACK, "unknown", outcome(GONE), UNKNOWN, Reason.UNKNOWN_CANARY),
     (Hook.ROLLBACK, "invalid Canary", outcome(a_view(canary=INVALID)),
      NO, Reason.NO_ROLLBACK_REQUESTED),
+    (Hook.ROLLBACK, "asked on an invalid Canary", outcome(unparsed(rollback=True)),
+     YES, Reason.ROLLBACK_APPROVED),
     *[(hook, *case) for hook in (Hook.EVENT, Hook.POST_ROLLOUT) for case in [
         ("in step", outcome(a_view()), YES, Reason.SYNCED),
         ("a raise that Flux has not rendered", outcome(VERIFIED), YES, Reason.OUT_OF_STEP),
@@ -162,6 +173,11 @@ CASES: list[Case] = [
          YES, Reason.TARGET_INVALID),
         ("router unreadable", outcome(a_view(router=ROUTER)), YES, Reason.ROUTER_UNREADABLE),
         ("hold", outcome(braked(hold=True)), YES, Reason.SYNCED),
+        ("invalid Canary", outcome(unparsed()), YES, Reason.CANARY_INVALID),
+        ("invalid Canary, above its cap", outcome(unparsed(cap=10)),
+         FAULT, Reason.DEADLINE_EXCEEDED),
+        ("invalid Canary, a cap that was refused", outcome(unparsed(cap=10), FULL),
+         FAULT, Reason.WRITE_REFUSED),
         ("after deletion", outcome(GONE), YES, Reason.UNKNOWN_CANARY),
         ("after deletion, not yet 0", outcome(replace(GONE, targets=(a_target(20),))),
          FAULT, Reason.DEADLINE_EXCEEDED),
@@ -169,6 +185,8 @@ CASES: list[Case] = [
     (Hook.EVENT, "an announcement that is not yet through", outcome(a_view(
         canary=a_canary(phase=Phase.PROMOTING), event=an_event())),
      FAULT, Reason.DEADLINE_EXCEEDED),
+    (Hook.EVENT, "an announcement on an invalid Canary that is not yet through", outcome(
+        replace(unparsed(), event=an_event())), FAULT, Reason.DEADLINE_EXCEEDED),
 ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from tests.builders import (
     a_verify_target,
     a_view,
     an_event,
+    an_invalid_canary,
 )
 from webhook.kinds import Name
 from webhook.policy import Announced, decide
@@ -51,6 +52,7 @@ CANARIES = st.builds(
     last_transition=TIMES.map(float.__floor__).map(float),
     brakes=BRAKES,
 )
+INVALID = BRAKES.map(lambda it: replace(an_invalid_canary(), brakes=it))
 EVENTS = st.builds(
     Event,
     st.sampled_from([f"{it} web.test" for it in Announced] + ["Advance web.test canary weight 50"]),
@@ -78,7 +80,7 @@ VIEWS = st.builds(
     View,
     ref=st.just(REF),
     now=st.just(NOW),
-    canary=st.none() | CANARIES | PROBLEMS,
+    canary=st.none() | CANARIES | INVALID,
     targets=targets(),
     running=st.booleans() | PROBLEMS,
     router=st.builds(Reading, SHARES, st.sampled_from(["", "", "not yet accepted"]))
@@ -199,6 +201,12 @@ def test_in_step_means_that_every_target_has_the_desired_share(view: View) -> No
         assert shares <= {decision.desired}
 
 
+def unparsed(**brakes: object) -> View:
+    """A Canary that does not parse, so that neither workload nor router is known."""
+    canary = an_invalid_canary(**brakes)
+    return a_view(canary=canary, running=canary, router=canary)
+
+
 CASES: list[tuple[str, View, int]] = [
     ("the router routes more", a_view(router=Reading(50)), 50),
     ("the router routes less", a_view(router=Reading(10)), 10),
@@ -219,7 +227,14 @@ CASES: list[tuple[str, View, int]] = [
     ("an unsettled router lowers", a_view(router=Reading(5, "not accepted")), 5),
     ("an unreadable router keeps", a_view(router=Problem(Reason.ROUTER_UNREADABLE, "x")), 25),
     ("an unreadable workload keeps", a_view(running=Problem(Reason.WORKLOAD_UNREADABLE, "x")), 25),
-    ("an invalid Canary keeps", a_view(canary=Problem(Reason.CANARY_INVALID, "x")), 25),
+    ("an invalid Canary keeps", unparsed(), 25),
+    ("a cap counts although the Canary is invalid", unparsed(cap=10), 10),
+    ("the kill switch counts although the Canary is invalid", unparsed(cap=0), 0),
+    ("an invalid Canary does not raise to its cap", unparsed(cap=90), 25),
+    ("an announcement counts although the Canary is invalid", replace(
+        unparsed(), event=an_event("Rolling back web.test failed checks threshold reached 5")), 0),
+    ("a ceiling counts although the Canary is invalid", replace(
+        unparsed(), targets=(a_target(25, ceiling=a_ceiling(value=5)),)), 5),
     ("a missing router keeps within a rollout", a_view(router=Missing("HTTPRoute test/web")), 25),
     ("a missing router is 0 at rest", a_view(
         canary=a_canary(phase=Phase.SUCCEEDED), router=Missing("HTTPRoute test/web")), 0),

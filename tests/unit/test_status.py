@@ -15,6 +15,7 @@ from tests.builders import (
     a_target,
     a_verify_target,
     a_view,
+    an_invalid_canary,
 )
 from webhook import status
 from webhook.checks import Outcome
@@ -25,7 +26,7 @@ from webhook.status import Standing
 from webhook.view import View
 
 HEAD = "NAMESPACE  NAME  PHASE        ROUTED  CLIENT  DESIRED  IN STEP  BRAKES"
-INVALID = Problem(Reason.CANARY_INVALID, "spec.targetRef.name is missing")
+INVALID = an_invalid_canary(cap=10)
 BROKEN = BrokenTarget(Name("test", "broken"), "it has no data key")
 
 
@@ -80,7 +81,7 @@ CASES = {
     "a new Canary": ({"canary": a_canary(phase=Phase.NEW)}, {"PHASE": "-"}),
     "an invalid Canary": (
         {"canary": INVALID, "router": INVALID},
-        {"PHASE": "?", "ROUTED": "?", "IN STEP": "no: CanaryInvalid"},
+        {"PHASE": "?", "ROUTED": "?", "IN STEP": "no: CanaryInvalid", "BRAKES": "cap=10"},
     ),
 }  # fmt: skip
 

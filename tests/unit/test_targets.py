@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from webhook import targets
@@ -393,6 +393,15 @@ def test_a_ceiling_survives_the_annotation_to_the_millisecond(
     assert read.value == value
     assert read.written == pytest.approx(written, abs=0.0011)
     assert read.announced == pytest.approx(announced, abs=0.0011)
+
+
+@given(st.integers(0, 10**14 - 1))
+@example(29_631_255_822_335)
+def test_a_time_of_flaggers_is_read_back_as_it_was(milliseconds: int) -> None:
+    """Else the announcement that set a ceiling looks newer than its own ceiling, for ever."""
+    announced = milliseconds / 1000
+    read = with_ceiling(targets.dump_ceiling(Ceiling(0, 0, announced))).ceiling
+    assert read == Ceiling(0, 0, announced)
 
 
 def changed(**members: object) -> str:
