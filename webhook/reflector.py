@@ -38,6 +38,11 @@ class Pace:
     last_pause: float = 2.0
     rare_pause: float = 15.0
 
+    def pause(self, before: int, longest: float) -> float:
+        """How long to wait after it has been in vain `before` times in a row, and now again."""
+        pause = min(longest, self.first_pause * (1 << min(before, 10)))
+        return pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+
 
 _LONG_ENOUGH = 0.5
 """Seconds after which a watch that ends has been a good one: the next pause is short again."""
@@ -123,7 +128,7 @@ class Reflector:
             self.listed(())
             self.synced.set()
         self._restarted(logging.WARNING if first else logging.DEBUG, error)
-        self._pause(self._refusals, self.pace.rare_pause)
+        self._stopped.wait(self.pace.pause(self._refusals, self.pace.rare_pause))
         self._refusals += 1
 
     def _list(self) -> str:
@@ -176,13 +181,8 @@ class Reflector:
 
     def _back_off(self, level: int, error: Exception) -> None:
         self._restarted(level, error)
-        self._pause(self._failures, self.pace.last_pause)
+        self._stopped.wait(self.pace.pause(self._failures, self.pace.last_pause))
         self._failures += 1
-
-    def _pause(self, before: int, longest: float) -> None:
-        """Wait, the longer the more often it has been in vain before."""
-        pause = min(longest, self.pace.first_pause * 2 ** min(before, 10))
-        self._stopped.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 
     def _restarted(self, level: int, error: Exception) -> None:
         if self._stopped.is_set():

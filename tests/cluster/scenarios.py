@@ -185,9 +185,12 @@ def _capped(it: Rollout) -> None:
 
 
 def _both_gates(it: Rollout) -> None:
+    """Flagger asks before it routes everything to the canary, and before it promotes it."""
     it.release()
     it.routes(100)
     it.reaches("Succeeded")
+    gates = [call for call in it.lab.front.of(it.namespace) if call.hook == "confirm-promotion"]
+    assert [call.status for call in gates] == [200, 200]
 
 
 _FAILED = ("Initialized", "Progressing", "Failed")

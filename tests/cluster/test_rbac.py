@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,76 @@ def test_the_missing_right_is_named(shop: Shop, roles: dict[str, Json], right: M
     assert "system:serviceaccount:lockstep-system:lockstep" in message, "who must be granted it"
     shop.without(roles[right.role], "", "")
     wait_for(lambda: shop.hook(gate)[0] == 200, "the right is back", 15)
+
+
+def test_without_getting_config_maps_it_says_so_and_follows_late(
+    shop: Shop, roles: dict[str, Json]
+) -> None:
+    """A change is followed by a read by name, and the try after it, as a hook, asks by label."""
+    shop.without(roles["reading"], "configmaps", "get")
+    begin = len(shop.replica.log.read_text())
+
+    def told() -> bool:
+        shop.routes(60 if shop.share() != "60" else 40)
+        lines = shop.replica.log.read_text()[begin:]
+        return 'cannot get resource \\"configmaps\\"' in lines
+
+    wait_for(told, "the log names the right", 20)
+    assert "system:serviceaccount:lockstep-system:lockstep" in shop.replica.log.read_text()[begin:]
+    shop.routes(35)
+    wait_for(lambda: shop.share() == "35", "the next try has followed the router", 15)
+    assert shop.hook("confirm-traffic-increase")[0] == 200
+
+
+def _contact(replica: Replica, resource: str) -> float:
+    """When the watch last heard something, in seconds since the epoch; 0 for never."""
+    label = f'timestamp_seconds{{resource="{resource}.'
+    lines = (it for it in replica.metrics().splitlines() if label in it)
+    return max((float(it.rpartition(" ")[2]) for it in lines), default=0.0)
+
+
+def _hears(replica: Replica, resource: str, change: Callable[[], object]) -> bool:
+    begin = time.time()
+    change()
+    time.sleep(0.5)
+    return _contact(replica, resource) >= begin
+
+
+def _annotates(shop: Shop, value: str) -> None:
+    canary = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": _WHERE}
+    shop.client.patch(canary, {"metadata": {"annotations": {"note": value}}})
+
+
+CHANGES: dict[str, Callable[[Shop], list[Callable[[], object]]]] = {
+    "httproutes": lambda shop: [partial(shop.routes, share) for share in (40, 60)],
+    "canaries": lambda shop: [partial(_annotates, shop, note) for note in ("one", "other")],
+}
+
+BLIND = [("canaries", "list"), ("httproutes", "list"), ("httproutes", "watch")]
+
+
+@pytest.mark.parametrize(("resource", "verb"), BLIND)
+def test_without_a_watch_the_log_names_the_right_and_hooks_still_sync(
+    plane: ControlPlane, shop: Shop, roles: dict[str, Json], resource: str, verb: str
+) -> None:
+    shop.without(roles["reading"], resource, verb)
+    replica = Replica(plane, f"no-{verb}-{resource}", LOCKSTEP_NAMESPACE=_SHOP)
+    named = f'cannot {verb} resource \\"{resource}\\"'
+    try:
+        wait_for(lambda: replica.log.exists() and named in replica.log.read_text(), named, 20)
+        assert "system:serviceaccount:lockstep-system:lockstep" in replica.log.read_text()
+        assert Shop(shop.client, replica).hook("confirm-traffic-increase")[0] == 200
+        shop.without(roles["reading"], "", "")
+        replica.ready(replica.synced)  # the right is asked for again, ever more rarely
+
+        def heard() -> bool:
+            """Of two changes in a row: a try that is in vain hears something, too, but rarely."""
+            return all(_hears(replica, resource, change) for change in changes)
+
+        changes = CHANGES[resource](shop)
+        wait_for(heard, f"the watch of {resource} is healed", 40)
+    finally:
+        replica.stop()
 
 
 def test_without_events_it_says_so_and_goes_on(shop: Shop, roles: dict[str, Json]) -> None:

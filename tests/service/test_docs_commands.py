@@ -106,6 +106,7 @@ def test_every_command_of_the_docs_is_run_or_said_why_not() -> None:
     assert len(RUN) > len(NOT_RUN) > 0
 
 
+@pytest.mark.slow
 @kubectl.needed
 @needs_jq
 @pytest.mark.parametrize("page", sorted({it.page for it in RUN} - {ADOPT}), ids=relative)
@@ -121,6 +122,7 @@ def test_the_commands_of_a_page_work_from_its_top_to_its_end(
             assert told or "get events" in command.line, command  # none is good news
 
 
+@pytest.mark.slow
 @kubectl.needed
 @pytest.mark.parametrize("command", NOT_RUN, ids=str)
 def test_kubectl_understands_what_it_is_told_up_to_where_it_needs_a_cluster(
@@ -140,6 +142,7 @@ After the last one the cap is off again, and so is the label: the number stays.
 """
 
 
+@pytest.mark.slow
 @kubectl.needed
 def test_adopting_and_leaving_by_the_page_ends_where_it_began(
     make_lab: MakeLab, typed: Callable[[Lab], Type]

@@ -1,9 +1,13 @@
 """The watch when the API server misbehaves: it recovers, and costs little until then."""
 
+import json
 import os
+import socket
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,6 +35,11 @@ def listed(lab: Lab) -> int:
 
 def warnings(lab: Lab) -> int:
     return len(lab.lines.having(level="WARNING"))
+
+
+def loud(lab: Lab) -> list[dict[str, object]]:
+    """The lines that are logged unless somebody asks for more."""
+    return [line for line in lab.lines.seen if line["level"] != "DEBUG"]
 
 
 def rollout(window: int) -> Store:
@@ -288,6 +297,78 @@ def test_a_resync_of_many_canaries_holds_up_no_change(make_lab: MakeLab) -> None
     looks = lab.metric("lockstep_sync_seconds_count", trigger="resync") or 0
     time.sleep(2)
     assert looks < (lab.metric("lockstep_sync_seconds_count", trigger="resync") or 0) < looks + 7
+
+
+@dataclass
+class Door:
+    """What a load balancer does whose API server is away: it hangs up on whoever connects."""
+
+    sock: socket.socket
+    knocks: int = 0
+
+    def hang_up(self) -> None:
+        with suppress(OSError):  # it was closed
+            while True:
+                self.sock.accept()[0].close()
+                self.knocks += 1
+
+
+@contextmanager
+def door(port: int) -> Iterator[Door]:
+    it = Door(socket.create_server(("127.0.0.1", port)))
+    thread = threading.Thread(target=it.hang_up)
+    thread.start()
+    try:
+        yield it
+    finally:
+        it.sock.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        it.sock.close()
+
+
+def of_two_versions(count: int) -> tuple[Store, list[Name]]:
+    """A store of that many canaries, half of them on another version; and their targets."""
+    store = many(count)
+    for number in range(0, count, 2):
+        name = Name("test", f"web-{number}")
+        store.patch(kinds.CANARY, name, {"spec": {"provider": "gatewayapi:v1beta1"}})
+    return store, [Name("test", f"web-{number}-vars") for number in range(count)]
+
+
+@pytest.mark.slow
+def test_a_minute_without_an_api_server_costs_little_and_is_over_at_once(
+    make_lab: MakeLab,
+) -> None:
+    """Half of it nobody listens, half of it somebody hangs up; at the pace of production."""
+    store, targets = of_two_versions(20)
+    lab = make_lab(store, start=True)
+    wait_for(lambda: lab.metric("lockstep_in_step") == 20)
+    port = urlsplit(lab.api.url).port or 0
+    told = len(loud(lab))
+    lab.api.__exit__(None, None, None)
+    time.sleep(5)
+    threads = threading.active_count()
+    time.sleep(25)
+    watches, canaries = 5, 20
+    with door(port) as it:
+        time.sleep(30)
+        assert threading.active_count() <= threads + 1  # the door's own
+    # A watch pauses for 1 to 2 s, and a canary is looked at again after 1 s.
+    assert watches * 30 / 2.5 < it.knocks <= (watches + canaries) * 35
+    assert (lab.metric(RESTARTS) or 0) <= watches * 70
+    # Each watch tells that it broke, and why it stays so; a canary at each resync.
+    assert len(loud(lab)) - told <= watches * 2 + canaries * 3
+    for number in range(20):
+        lab.store.put(route_of(f"web-{number}", 50))
+    with ApiServer(lab.store, port=port):
+        assert wait_for(lambda: all(lab.share(name) == 50 for name in targets)) < 2.5
+        lab.service.watcher.stop()
+
+
+def route_of(name: str, share: int) -> world.Json:
+    text = json.dumps(world.route(share)).replace('"web', f'"{name}')
+    route: world.Json = json.loads(text)
+    return route
 
 
 def quiet(lab: Lab) -> bool:
