@@ -31,8 +31,8 @@ frontend-check: ## types and tests of the loader; needs node 20 and npm
 ifneq ($(shell command -v npm),)
 	@$(MAKE) --no-print-directory loader
 	cd frontend && npm run --silent types && npm run --silent test
-else ifeq ($(CI),true)
-	@echo "npm is missing, and with CI=true nothing is left out: install Node 20 with npm"; exit 1
+else ifneq ($(CI),)
+	@echo "with CI set nothing is left out: install node 20 with npm" >&2; exit 1
 else
 	@echo "left out: types and tests of frontend/loader, since npm is missing (node 20 or newer)"
 endif
@@ -50,8 +50,14 @@ check: install frontend-check ## format, lint, types, imports, dead code, depend
 	$(BIN)/hadolint Dockerfile frontend/Dockerfile
 	$(BIN)/pytest -m "not slow"
 
-test: check cluster-tools ## check, and everything slower; with the real programs where Go is
+test: check cluster-tools frontend-tools ## check, and everything slower; with the real programs where Go is
 	$(BIN)/pytest -m slow
+
+frontend-tools: ## whether what the browser tests need is there: node, npm and some of Debian's packages
+	@PATH=$$PATH:/usr/sbin; for it in node npm nginx chromium wrk envsubst; do command -v $$it >/dev/null || missing="$$missing $$it"; done; \
+	if [ -z "$$missing" ]; then exit 0; \
+	elif [ -n "$$CI" ]; then echo "with CI set nothing is left out: install$$missing" >&2; exit 1; \
+	else echo "==> no$$missing here: what needs a browser or nginx is left out; see .ci/run"; fi
 
 cluster-tools: ## the real kube-apiserver, etcd, Flagger and kustomize-controller, built once a machine
 	@if command -v go >/dev/null; then tests/cluster/tools/build >/dev/null; \
@@ -80,6 +86,6 @@ lock: ## the lock files anew (needs uv)
 	uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements-dev.lock -o requirements.lock
 
 clean: ## remove what was built
-	rm -rf $(VENV) build dist frontend/dist frontend/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist frontend/dist frontend/node_modules frontend/site* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-.PHONY: help install loader frontend-check demo check test cluster-tools proof record manifests bench format lock clean
+.PHONY: help install loader frontend-check frontend-tools demo check test cluster-tools proof record manifests bench format lock clean

@@ -1,5 +1,6 @@
 """The programs beside Python: what is missing leaves its tests out, but never in CI."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -13,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 FRONTEND = ROOT / "frontend"
 PACKAGES = "nginx-light chromium wrk gettext-base"
 INSTALL = f"run tests/tools/install-debian {PACKAGES}, and install Node 20 with npm"
+
+os.environ["PATH"] += ":/usr/sbin"  # where Debian has nginx, and not everybody's PATH
 
 
 def need(*programs: str) -> None:
