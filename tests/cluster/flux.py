@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import requests
 import yaml
 
 from tests.cluster import programs
@@ -134,7 +133,7 @@ def start_kustomize_controller(plane: ControlPlane) -> Process:
     }
     log = plane.folder / "kustomize-controller.log"
     process = Process("kustomize-controller", command, log, environment)
-    process.ready(lambda: _answers(f"http://127.0.0.1:{health}/readyz"))
+    process.ready(lambda: programs.answers(f"http://127.0.0.1:{health}/readyz"))
     return process
 
 
@@ -163,13 +162,6 @@ def reconcile(client: Client, obj: Json) -> None:
         return bool(found.get("status", {}).get("lastHandledReconcileAt") == at)
 
     programs.wait_for(handled, f"Kustomization {obj['metadata']['name']} is reconciled", 30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False
 
 
 def _tarball(files: Mapping[str, str]) -> bytes:

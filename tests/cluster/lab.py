@@ -42,10 +42,7 @@ class Replica(Process):
 
     def synced(self) -> bool:
         """Whether it is ready: its watches have begun."""
-        try:
-            return requests.get(f"{self.read_url}/readyz", timeout=2).status_code == 200
-        except requests.RequestException:
-            return False
+        return programs.answers(f"{self.read_url}/readyz")
 
     def metrics(self) -> str:
         """What Prometheus would be told."""
@@ -69,10 +66,7 @@ class ConfigEndpoint(Process):
 
     def synced(self) -> bool:
         """Whether it is ready: its watches have begun."""
-        try:
-            return requests.get(f"{self.read_url}/readyz", timeout=2).status_code == 200
-        except requests.RequestException:
-            return False
+        return programs.answers(f"{self.read_url}/readyz")
 
 
 @dataclass
@@ -158,15 +152,8 @@ def start_flagger(plane: ControlPlane) -> Process:
         "-threadiness=8",
     ]
     process = Process("flagger", command, plane.folder / "flagger.log")
-    process.ready(lambda: _answers(f"http://127.0.0.1:{port}/healthz"))
+    process.ready(lambda: programs.answers(f"http://127.0.0.1:{port}/healthz"))
     return process
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.RequestException:
-        return False
 
 
 def application(namespace: str) -> list[Json]:

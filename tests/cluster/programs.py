@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+import requests
+
 TOOLS = Path(__file__).with_name("tools")
 _LAST_LINES = 15
 
@@ -56,6 +58,14 @@ def free_port() -> int:
     """A TCP port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether a probe is answered with 200."""
+    try:
+        return requests.get(url, timeout=2).status_code == 200
+    except requests.RequestException:
+        return False
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 60.0) -> float:
