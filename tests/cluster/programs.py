@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 
 import requests
@@ -54,10 +57,21 @@ def module(program: str, path: str) -> Path:
     return Path(json.loads(loaded.stdout)["Dir"])
 
 
+# Below those that the kernel draws for clients: one of them could have a port by the time that a
+# program wants to listen there, and another program's answers are hard to tell from wrong ones.
+_PORTS = range(10_000, 32_768)
+_ports = cycle(random.sample(_PORTS, len(_PORTS)))
+
+
 def free_port() -> int:
-    """A TCP port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A TCP port that nothing listens on, and that was not given before."""
+    return next(filter(_is_free, _ports))
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def answers(url: str) -> bool:

@@ -38,18 +38,6 @@ class Lockstep:
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
-        self._start()
-        wait_for(lambda: self._ended() or self.ready(), 60)
-        if self._ended() and "Address already in use" in self.log():
-            self.ports = [free_port() for _ in range(3)]  # somebody else was faster
-            self._start()
-            wait_for(self.ready, 60)
-        assert not self._ended(), self.log()
-
-    def _ended(self) -> bool:
-        return self.process is None or self.process.poll() is not None
-
-    def _start(self) -> None:
         names = ("HOOKS", "READ", "CONFIG")
         binds = {
             f"LOCKSTEP_{name}_BIND": f"127.0.0.1:{port}"
@@ -64,6 +52,11 @@ class Lockstep:
                 },
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
+        wait_for(lambda: self._ended() or self.ready(), 60)
+        assert not self._ended(), self.log()
+
+    def _ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
 
     def stall(self) -> None:
         """Let it accept connections, as the kernel does for it, and never answer."""

@@ -168,6 +168,7 @@ class Shop:
         """What the nginx of a pod, the primary's if not told, tells browsers now."""
         url = (pod or self.primary).url
         answer = self.session.get(f"{url}/config/canary.json", timeout=5)
+        answer.raise_for_status()
         stale = "Lockstep-Stale" in answer.headers
         return 0 if stale else int(answer.json()["CANARY_PERCENTAGE"])
 

@@ -12,6 +12,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import { Browser } from "../../frontend/tests/browser.mjs";
 
 const AT_ONCE = 6; // they share one thread, and a page waits 300 ms only
+const KEPT = 20; // connections, at most: an application's modules are asked for at once
 const BATCH = 400; // a thread's; node gives the memory of pages back only with their thread
 
 /** The element that an application gets: it takes everything, and its texts can be read. */
@@ -40,12 +41,19 @@ class Element {
   }
 }
 
-/** As browsers do: a kept connection that the server has closed meanwhile is no failure. */
-const get = (url, options) =>
-  fetch(url, options).catch((error) => {
-    if (!["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"].includes(error.cause?.code)) throw error;
-    return fetch(url, options);
-  });
+/**
+ * As browsers do: a kept connection that the server has closed meanwhile is no failure. All that are
+ * kept may be, so the next one is tried till it has to be a new one.
+ */
+const get = async (url, options, kept = KEPT) => {
+  try {
+    return await fetch(url, options);
+  } catch (error) {
+    const closed = ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"].includes(error.cause?.code);
+    if (closed && kept > 0) return get(url, options, kept - 1);
+    throw Error(`${url}: ${error.cause ?? error}`);
+  }
+};
 
 const ask = async (url) => {
   const answer = await get(url);
@@ -118,7 +126,7 @@ const visit = async (browser, url, reloads = 0) => {
 };
 
 const safely = (browser, url) =>
-  visit(browser, url).catch((error) => ({ at: Date.now(), broken: `${error} ${error.cause ?? ""}` }));
+  visit(browser, url).catch((error) => ({ at: Date.now(), broken: `${error}` }));
 
 /** Several at once, until `next` has no more. */
 const visits = async (url, next) => {
