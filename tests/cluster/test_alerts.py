@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 DASHBOARD = json.loads((ROOT / "docs/dashboard.json").read_text())
 RULES = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
-SOONER = {"LockstepCeilingStuck": "20s"}
+SOONER = {"LockstepCeilingStuck": "20s", "LockstepDown": "20s"}
 """Five minutes are what an operator should be spared, not what a test should wait."""
 
 ROLES = ("refused", "written", "above", "stuck")
@@ -231,6 +231,7 @@ def _absent(site: Site) -> None:
     for replica in site.lab.replicas:
         replica.stop()
     site.expect("LockstepAbsent", 90, namespace="refused", name=NAME)
+    site.expect("LockstepDown", 60)
 
 
 @pytest.mark.parametrize("alert", [rule["alert"] for rule in RULES])

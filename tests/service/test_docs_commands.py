@@ -27,6 +27,7 @@ ELSEWHERE = {
     "make": "it would run these tests; test_readme knows that the targets exist",
     "docker": "tests/packaging builds the image",
     "node": "frontend/tests run the tools of a build",
+    "sed": "tests/unit/test_monitoring.py types it",
     "helm": "tests/cluster renders the chart, by the helm that it builds",
 }
 """Programs that are not run here, and why not."""
@@ -104,6 +105,12 @@ def test_every_command_of_the_docs_is_run_or_said_why_not() -> None:
     programs = {it.program for it in ALL}
     assert programs - {"lockstep", "kubectl"} <= ELSEWHERE.keys()
     assert len(RUN) > len(NOT_RUN) > 0
+
+
+@pytest.mark.parametrize("command", [it for it in KUBECTL if " logs -l" in it.line], ids=str)
+def test_logs_of_all_replicas_are_asked_for_whole(command: Command) -> None:
+    """With a selector kubectl shows ten lines a pod, whatever `--since` says."""
+    assert " --tail=-1" in command.line
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ needs_promtool = pytest.mark.skipif(
 )
 SERIES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 SCRAPED = {"instance", "le"}
-FLAGGERS = {"flagger_canary_status": {"namespace", "name"}}
+FLAGGERS = {"flagger_canary_status": {"namespace", "exported_namespace", "name"}}
 WORDS = re.compile(r"\b(?:lockstep|flagger)_\w+")
 BY = re.compile(r"\b(?:by|on) \(([^)]*)\)")
 SELECTOR = re.compile(r"\{([^}]*)\}")
@@ -81,7 +81,7 @@ def test_every_query_asks_for_series_and_labels_that_exist(expression: str) -> N
 def test_each_fault_that_needs_a_person_has_an_alert() -> None:
     assert [rule["alert"] for rule in RULES] == [
         "LockstepClientAboveRouted", "LockstepOutOfStep", "LockstepCeilingStuck",
-        "LockstepGateRefused", "LockstepAbsent", "LockstepFluxNotRendering",
+        "LockstepGateRefused", "LockstepAbsent", "LockstepDown", "LockstepFluxNotRendering",
         "LockstepWroteForFlux", "LockstepWatchSilent",
     ]  # fmt: skip
 
@@ -93,6 +93,23 @@ def test_every_alert_has_an_entry_that_starts_with_a_command(rule: dict[str, Any
     assert rule["labels"]["severity"] in ("warning", "critical")
     (entry,) = re.findall(rf"^## {name}\n\n(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
     assert re.match(r"```sh\n(lockstep|kubectl) [^\n]+\n```\n", entry)
+
+
+def test_the_docs_make_links_of_the_paths() -> None:
+    (command,) = re.findall(r"^sed [^\n]+$", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
+    done = subprocess.run(
+        shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    (group,) = yaml.safe_load(done.stdout)["groups"]
+    for rule in group["rules"]:
+        url = f"https://git.example.com/lockstep/docs/runbook.md#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook_url"] == url
+
+
+def test_the_operators_prometheus_keeps_the_namespace_that_alerts_name() -> None:
+    monitor = yaml.safe_load((ROOT / "manifests/components/monitoring/podmonitor.yaml").read_text())
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert endpoint["honorLabels"] is True
 
 
 def test_no_entry_is_without_an_alert() -> None:
@@ -166,6 +183,19 @@ def test_routed_and_client_share_are_on_one_graph() -> None:
         {name for target in panel["targets"] for name in WORDS.findall(target["expr"])}
         for panel in PANELS
     ]
+
+
+def test_in_step_is_green_and_out_of_step_is_red() -> None:
+    """Grafana's own default for a state timeline runs from green, the lowest, to red."""
+    (panel,) = (it for it in PANELS if it["type"] == "state-timeline")
+    defaults = panel["fieldConfig"]["defaults"]
+    assert defaults["color"] == {"mode": "thresholds"}
+    colours = {it["value"]: it["color"] for it in defaults["thresholds"]["steps"]}
+    assert colours == {None: "red", 1: "green"}
+    (mapping,) = defaults["mappings"]
+    assert {value: it["text"] for value, it in mapping["options"].items()} == {
+        "0": "out of step", "1": "in step",
+    }  # fmt: skip
 
 
 def test_every_series_is_shown_or_alerted_on_but_the_last_hook() -> None:
