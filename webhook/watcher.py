@@ -5,6 +5,7 @@ Watches only say which canary to look at; the reconcile itself reads everything 
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -42,6 +43,7 @@ class Watcher:
     pace: Pace = Pace()
     _reflectors: dict[Kind, Reflector] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _checks: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
     def start(self) -> None:
         """Start following."""
@@ -56,6 +58,7 @@ class Watcher:
             reflector.stop()
         for reflector in reflectors:
             reflector.join(_JOIN_SECONDS)
+        self._checks.shutdown(cancel_futures=True)
 
     def missing(self) -> str:
         """What has not been listed once; empty when everything has."""
@@ -145,8 +148,8 @@ class Watcher:
         for ref in self.index.put_owner(_name(obj), None if gone else _owner(obj)):
             self.trigger(ref)
         if gone:
-            check = partial(self._warn_of_a_removed_label, _name(obj))
-            threading.Thread(target=check, daemon=True).start()  # the watch must not wait for it
+            # The watch must not wait for it.
+            self._checks.submit(self._warn_of_a_removed_label, _name(obj))
 
     def _warn_of_a_removed_label(self, name: Name) -> None:
         """A watch by label shows a removed label as a deletion; only a read tells them apart."""

@@ -1,6 +1,7 @@
 """What heals a hook that never came."""
 
 import json
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -99,6 +100,25 @@ def test_a_deleted_target_is_no_warning(lab: Lab) -> None:
     lab.store.delete(kinds.CONFIG_MAP, world.VARS)
     wait_for(lambda: lab.metric("lockstep_client_share", canary="web") is None)
     assert not lab.lines.having(level="WARNING")
+
+
+def test_a_namespace_that_goes_with_all_its_targets_costs_no_thread_for_each(
+    make_lab: MakeLab,
+) -> None:
+    names = [Name("test", f"vars-{number}") for number in range(20)]
+    lab = make_lab(world.rollout(25, *(world.variables(25, name) for name in names)), start=True)
+    wait_for(lambda: lab.metric("lockstep_in_step", canary="web") == 1)
+    lab.api.delay(1, "get", "configmaps")
+    threads = [threading.active_count()]
+
+    def gone() -> bool:
+        threads.append(threading.active_count())
+        return lab.metric("lockstep_client_share", canary="web") is None
+
+    for name in names:
+        lab.store.delete(kinds.CONFIG_MAP, name)
+    wait_for(gone)
+    assert max(threads) - threads[0] < len(names)
 
 
 def test_a_ceiling_ends_by_itself(make_lab: MakeLab) -> None:
