@@ -9,6 +9,7 @@ from typing import Self
 
 import urllib3
 
+from webhook.answers import told
 from webhook.errors import GoneError, UnavailableError
 from webhook.fields import Object, find
 
@@ -75,9 +76,3 @@ class Watch:
             error = GoneError if code == 410 else UnavailableError  # noqa: PLR2004
             raise error(f"{self._what}: {find(obj, 'message') or event}")
         return Change(str(change)), obj
-
-
-def told(error: Exception) -> str:
-    """What an error of urllib3's says, without the object addresses in its text."""
-    reason = getattr(error, "reason", None)
-    return str(reason or error) or type(error).__name__

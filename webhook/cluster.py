@@ -12,33 +12,24 @@ from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.dynamic import DynamicClient
 
 from webhook import __version__
-from webhook.apiwatch import Watch, told
+from webhook.answers import body, status_message, told
+from webhook.apiwatch import Watch
 from webhook.deadline import Deadline
 from webhook.errors import (
     ClusterError,
     ConflictError,
     DeadlineError,
-    ForbiddenError,
     GoneError,
     NotFoundError,
-    RejectedError,
     UnavailableError,
+    of_status,
 )
-from webhook.fields import FieldError, Object, find, objects, text
+from webhook.fields import FieldError, Object, objects, text
 from webhook.kinds import Kind, Name, Selection
 
 FIELD_MANAGER = "lockstep"
 _MERGE_PATCH = "application/merge-patch+json"
 _CONNECTIONS = 64
-_CHUNK = 64 * 1024
-_STATUS: dict[int, type[ClusterError]] = {
-    401: ForbiddenError,
-    403: ForbiddenError,
-    404: NotFoundError,
-    409: ConflictError,
-    410: GoneError,
-    429: UnavailableError,
-}
 
 
 class ConfigurationError(ClusterError):
@@ -140,7 +131,7 @@ class Cluster:
     ) -> dict[str, object]:
         response = self._request(verb, kind, name, deadline.left, **params)
         try:
-            document = json.loads(_body(response, deadline))
+            document = json.loads(body(response, deadline))
         except (ValueError, DeadlineError, urllib3.exceptions.HTTPError) as error:
             self._on_error(verb)
             raise UnavailableError(f"{_what(verb, kind, name)}: {told(error)}") from error
@@ -180,12 +171,11 @@ class Cluster:
             return once()
 
     def _told(self, verb: str, kind: Kind, name: Name, error: ApiException) -> ClusterError:
-        status = error.status or 0
-        rejected = RejectedError if 400 <= status < 500 else UnavailableError  # noqa: PLR2004
-        known = _STATUS.get(status, rejected)
+        known = of_status(error.status or 0)
         if known not in (NotFoundError, ConflictError, GoneError):
             self._on_error(verb)
-        return known(f"{_what(verb, kind, name)}: {_message(error)}")
+        message = status_message(error.body) or error.reason or error.body or error.status
+        return known(f"{_what(verb, kind, name)}: {message}")
 
 
 def connect(on_error: Callable[[str], None]) -> Cluster:
@@ -205,7 +195,7 @@ def connect(on_error: Callable[[str], None]) -> Cluster:
 def _of_kubeconfig(configuration: Configuration, on_error: Callable[[str], None]) -> Cluster:
     try:
         config.load_kube_config(_kubeconfig(), client_configuration=configuration)  # type: ignore[no-untyped-call]
-        _check_tokens(configuration)
+        _check(configuration)
         return Cluster(configuration, on_error)
     except _UNUSABLE as error:
         advice = "run in a pod with a service account, or set KUBECONFIG"
@@ -213,8 +203,13 @@ def _of_kubeconfig(configuration: Configuration, on_error: Callable[[str], None]
         raise ConfigurationError(f"no cluster to talk to: {why}; {advice}") from error
 
 
-def _check_tokens(configuration: Configuration) -> None:
-    """No header can hold such a token, and the error of a request that tries would print it."""
+def _check(configuration: Configuration) -> None:
+    """Refuse what a request would fail at: less clearly, or with the token in its error."""
+    scheme, _, host = configuration.host.partition("://")
+    if scheme not in ("http", "https") or not host:
+        where = f"the current context of {_kubeconfig() or '~/.kube/config'}"
+        wrong = f"the server of {where} is {configuration.host!r}, and not https://<host>:<port>"
+        raise ValueError(wrong)
     for header in configuration.api_key.values():
         if not (header.isascii() and header.isprintable()):
             raise ValueError("the user's token holds a line break or a letter that is not ASCII")
@@ -249,26 +244,3 @@ def _no_discovery(_client: DynamicClient, _cache_file: str | None) -> None:
 def _what(verb: str, kind: Kind, name: Name) -> str:
     where = f" in {name.namespace}" if name.namespace and not name.name else ""
     return f"{verb} {kind} {name}" if name.name else f"{verb} {kind.plural}{where}"
-
-
-def _body(response: urllib3.HTTPResponse, deadline: Deadline) -> bytes:
-    """The whole body; a read time-out alone would start anew with each byte of it.
-
-    Raises:
-        DeadlineError: it did not come in time.
-    """
-    chunks = []
-    for chunk in response.stream(_CHUNK):
-        deadline.left()
-        chunks.append(chunk)
-    response.release_conn()
-    return b"".join(chunks)
-
-
-def _message(error: ApiException) -> str:
-    """What the API server says in its Status, which names the object and the reason."""
-    try:
-        message = find(json.loads(error.body or ""), "message")
-    except ValueError:
-        message = None
-    return str(message or error.reason or error.body or error.status)

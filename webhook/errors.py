@@ -31,3 +31,19 @@ class UnavailableError(ClusterError):
 
 class DeadlineError(UnavailableError):
     """The time for the whole task is over; no request was made."""
+
+
+_STATUS: dict[int, type[ClusterError]] = {
+    401: ForbiddenError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: GoneError,
+    429: UnavailableError,
+}
+
+
+def of_status(status: int) -> type[ClusterError]:
+    """The error that a status of the API server's stands for; 0 is none at all."""
+    other = RejectedError if 400 <= status < 500 else UnavailableError  # noqa: PLR2004
+    return _STATUS.get(status, other)

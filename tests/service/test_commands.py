@@ -416,6 +416,18 @@ def test_a_kubeconfig_that_no_request_can_be_made_with_is_one_line(
     assert "secret" not in complaint
 
 
+@pytest.mark.parametrize("server", ["10.0.0.1:6443", "localhost", "ftp://10.0.0.1", "https://"])
+def test_a_server_that_is_no_url_is_named_with_its_kubeconfig(
+    kubeconfig: Configure, lockstep: Command, tmp_path: Path, server: str
+) -> None:
+    kubeconfig(server)
+    where = f"the server of the current context of {tmp_path / 'kubeconfig'}"
+    shown = server.rstrip("/")
+    complaint = lockstep("status", code=1)
+    assert f"{where} is '{shown}', and not https://<host>:<port>; " in complaint
+    assert complaint.count("\n") == 1
+
+
 # what goes over the wire
 
 
