@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lockstep",
-        description="Keep a frontend's CANARY_PERCENTAGE equal to what the router really does.",
+        description="While Flagger shifts requests to a canary, keep the share of browsers that "
+        "load its assets (CANARY_PERCENTAGE) equal to the share of requests routed to it.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     choices = parser.add_subparsers(required=True, metavar="command")
@@ -57,8 +58,8 @@ def _add_server(
     command = commands.add_parser(
         name,
         help=purpose,
-        description=f"{purpose.capitalize()}. Settings come from the environment:",
-        epilog=settings.table(),
+        description=f"{purpose[0].upper()}{purpose[1:]}. Settings come from the environment.",
+        epilog=f"environment, with its defaults:\n{settings.listing()}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)

@@ -139,6 +139,13 @@ def table() -> str:
     return "\n".join(["| setting | default | |", "|---|---|---|", *rows]) + "\n"
 
 
+def listing() -> str:
+    """The settings for a terminal: each with its default, and what it is for below."""
+    texts = (it.metadata["text"].replace("`", "") for it in fields(Settings))
+    heads = (f"  {_variable(it)} ({it.metadata['default'] or 'empty'})" for it in fields(Settings))
+    return "\n".join(f"{head}\n      {text}" for head, text in zip(heads, texts, strict=True))
+
+
 def _variable(setting: Field[Any]) -> str:
     return f"LOCKSTEP_{setting.name.upper()}"
 

@@ -105,8 +105,8 @@ def test_the_report_measures_and_concludes() -> None:
     row = " success   2: 18/30 ms  1: 40 ms   1: 12 ms  0 %   1 ✓      kept"
     assert row in lines
     assert " ".join(lines[-3:]) == (
-        "✓ The law was kept in 1 scenario: browsers fell before the router in the 1 announced "
-        "falls, at most 12 ms after the router (250 ms allowed) in the 1 that nobody announced."
+        "✓ The law was kept in 1 scenario: browsers fell before the router in 1 announced fall, "
+        "at most 12 ms after the router (250 ms allowed) in 1 that nobody announced."
     )
 
 

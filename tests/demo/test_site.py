@@ -73,8 +73,8 @@ def test_one_can_watch_visitors_move_to_the_canary_and_back(browser: Browser) ->
         stdout=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]},
     ) as demo:  # fmt: skip
         assert demo.stdout
-        lines = [demo.stdout.readline() for _ in range(2)]
-        (url,) = re.findall(r"http://127\.0\.0\.1:\d+/", lines[1])
+        told = (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in demo.stdout)
+        url = next(it[0] for it in told if it)
         page = browser.new_page()
         page.goto(url)
         page.wait_for_selector("#success i.canary", timeout=60_000)

@@ -511,6 +511,21 @@ def test_help_has_an_example_and_fits_a_terminal(
     assert max(map(len, text.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    ("command", "purpose"),
+    [("serve", "Answer Flagger's hooks."), ("serve-config", "Answer browsers' requests for")],
+)
+def test_help_of_a_service_has_its_settings_without_markup(
+    lockstep: Command, command: str, purpose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = lockstep(f"{command} --help")
+    assert purpose in text
+    assert "  LOCKSTEP_READ_BIND (0.0.0.0:8081)\n      Where /healthz, /readyz and /metrics" in text
+    assert not {"`", "|"} & set(text)
+    assert max(map(len, text.splitlines())) <= 80
+
+
 @pytest.mark.slow
 def test_a_server_that_does_not_answer_is_given_up_after_ten_seconds(
     lab: Lab, lockstep: Command

@@ -70,10 +70,11 @@ def _kept(verdicts: Sequence[Verdict]) -> list[str]:
     others = [lag for it in verdicts for lag in it.lags(announced=False)]
     kept = []
     if announced:
-        kept.append(f"browsers fell before the router in the {len(announced)} announced falls")
+        falls = f"{len(announced)} announced fall{'' if len(announced) == 1 else 's'}"
+        kept.append(f"browsers fell before the router in {falls}")
     if others:
         worst = f"at most {_ms(max(0.0, *others))} after the router ({_ms(BOUND)} allowed)"
-        kept.append(f"{worst} in the {len(others)} that nobody announced")
+        kept.append(f"{worst} in {len(others)} that nobody announced")
     return kept
 
 

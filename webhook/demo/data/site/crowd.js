@@ -16,7 +16,7 @@ const crowd = (name) => {
   const visitors = element("div", { className: "visitors" }, ...squares);
   document.getElementById("crowds").append(element("div", { id: name }, `${name}: `, share, visitors));
   return ({ CANARY_PERCENTAGE, CANARY_RELEASE }) => {
-    share.textContent = `${CANARY_PERCENTAGE} %`;
+    share.textContent = `${CANARY_PERCENTAGE}\u00a0%`;
     squares.forEach((square, visitor) => {
       const bucket = bucketOf(`visitor ${visitor}`, CANARY_RELEASE);
       square.className = bucket < CANARY_PERCENTAGE * 100 ? "canary" : "";
