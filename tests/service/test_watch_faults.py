@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -17,7 +18,7 @@ from tests.service.conftest import Lab, MakeLab, wait_for
 from webhook import kinds
 from webhook.demo.apiserver import ApiServer
 from webhook.demo.store import Store
-from webhook.kinds import Name
+from webhook.kinds import Kind, Name
 from webhook.reflector import Pace
 
 QUICK = Pace(window=1, silence=0.4, list=0.4, first_pause=0.02, last_pause=0.2)
@@ -198,18 +199,23 @@ def test_rbac_that_forbids_one_kind_is_named_and_leaves_the_others(make_lab: Mak
     lab.service.stop()
 
 
-@pytest.mark.parametrize("plural", ["configmaps", "canaries"])
+@pytest.mark.parametrize("kind", [kinds.CONFIG_MAP, kinds.CANARY], ids=str)
 def test_what_every_canary_needs_must_be_listed_before_lockstep_is_ready(
-    make_lab: MakeLab, plural: str
+    make_lab: MakeLab, kind: Kind
 ) -> None:
+    """And before it counts as heard of: by that LockstepAbsent tells who guards."""
+    plural = kind.plural
     lab = make_lab(pace=QUICK)
     assert lab.service.watcher.missing() == "not yet started"
     lab.api.deny("list", plural)
     lab.service.start()
     time.sleep(0.3)
     assert lab.service.watcher.missing().startswith(f"not yet listed: {plural}")
+    assert lab.metric(CONTACT, resource=kind.resource) is None
     lab.api.allow("list", plural)
     wait_for(lambda: not lab.service.watcher.missing())
+    wait_for(lambda: lab.metric(CONTACT, resource=kind.resource))
+    assert re.fullmatch("canaries[.].+|configmaps", kind.resource)  # as in docs/alerts.yaml
     lab.service.stop()
 
 

@@ -63,7 +63,9 @@ class Stage:
         count = f"{len(self.scenes)} recorded rollout{'s' if len(self.scenes) > 1 else ''}"
         console.print(f"{count}, {speed:g} times as fast as recorded")
         console.print("routed: the share of requests that the router sends to the canary")
-        console.print("client: the share of browsers that load its assets; never above that")
+        console.print(
+            "client: the share of browsers that load its assets; rises after, falls before"
+        )
         console.print(f"while this runs, watch browsers follow: {browsers}")
         with Page(console, self.scenes) as page, self._threads(speed) as threads:
             while any(thread.is_alive() for thread in threads):
