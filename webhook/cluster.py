@@ -199,7 +199,7 @@ def _of_kubeconfig(configuration: Configuration, on_error: Callable[[str], None]
         return Cluster(configuration, on_error)
     except _UNUSABLE as error:
         advice = "run in a pod with a service account, or set KUBECONFIG"
-        why = str(error).rstrip(".")
+        why = f"{_kubeconfig() or '~/.kube/config'}: {str(error).rstrip('.')}"
         raise ConfigurationError(f"no cluster to talk to: {why}; {advice}") from error
 
 
@@ -207,9 +207,8 @@ def _check(configuration: Configuration) -> None:
     """Refuse what a request would fail at: less clearly, or with the token in its error."""
     scheme, _, host = configuration.host.partition("://")
     if scheme not in ("http", "https") or not host:
-        where = f"the current context of {_kubeconfig() or '~/.kube/config'}"
-        wrong = f"the server of {where} is {configuration.host!r}, and not https://<host>:<port>"
-        raise ValueError(wrong)
+        server = f"the server of the current context is {configuration.host!r}"
+        raise ValueError(f"{server}, and not https://<host>:<port>")
     for header in configuration.api_key.values():
         if not (header.isascii() and header.isprintable()):
             raise ValueError("the user's token holds a line break or a letter that is not ASCII")

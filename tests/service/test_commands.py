@@ -383,7 +383,8 @@ def test_no_usable_kubeconfig_is_one_line(
     monkeypatch.setenv("KUBECONFIG", str(path))
     for line in ("status", "hold web"):
         complaint = lockstep(line, code=1)
-        assert re.fullmatch(r"lockstep: no cluster to talk to: .*set KUBECONFIG.*\n", complaint)
+        pattern = rf"lockstep: no cluster to talk to: {path}: .*set KUBECONFIG.*\n"
+        assert re.fullmatch(pattern, complaint)
 
 
 @pytest.mark.parametrize(
@@ -421,7 +422,7 @@ def test_a_server_that_is_no_url_is_named_with_its_kubeconfig(
     kubeconfig: Configure, lockstep: Command, tmp_path: Path, server: str
 ) -> None:
     kubeconfig(server)
-    where = f"the server of the current context of {tmp_path / 'kubeconfig'}"
+    where = f"{tmp_path / 'kubeconfig'}: the server of the current context"
     shown = server.rstrip("/")
     complaint = lockstep("status", code=1)
     assert f"{where} is '{shown}', and not https://<host>:<port>; " in complaint
