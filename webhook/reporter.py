@@ -70,7 +70,8 @@ class Reporter:
     def reconciled(self, task: Task, outcome: Outcome, seconds: float) -> None:
         """Tell in which state a reconcile left its canary, and for how many seconds it ran."""
         self.metrics.sync_seconds.labels(task.trigger).observe(seconds)
-        gone = outcome.view.canary is None
+        # While browsers are on what is deleted, its series are what an alert goes by.
+        gone = outcome.view.canary is None and not outcome.decision.above
         if gone:
             self.metrics.forget(task.ref)
         else:

@@ -96,6 +96,20 @@ def test_a_removed_label_freezes_the_number_with_a_warning(lab: Lab) -> None:
     assert "set lockstep/cap to 0" in line["message"]
 
 
+def test_a_deleted_canary_keeps_its_series_while_browsers_are_on_it(lab: Lab) -> None:
+    """Else nobody would be paged: LockstepClientAboveRouted goes by them."""
+    lab.api.deny("patch", "configmaps")
+    lab.store.delete(kinds.CANARY, world.WEB)
+    wait_for(lambda: lab.lines.having(message="ConfigMap canary-vars could not be written"))
+    wait_for(lambda: lab.metric("lockstep_routed_share", canary="web") == 0)
+    assert lab.metric("lockstep_client_share", canary="web") == 25
+    lab.api.allow("patch", "configmaps")
+    lab.store.patch(kinds.CONFIG_MAP, world.VARS, {"data": {"CANARY_PERCENTAGE": "24"}})
+    wait_for(lambda: lab.share() == 0)
+    wait_for(lambda: lab.metric("lockstep_client_share", canary="web") is None)
+    assert lab.metric("lockstep_routed_share", canary="web") is None
+
+
 def test_a_deleted_target_is_no_warning(lab: Lab) -> None:
     lab.store.delete(kinds.CONFIG_MAP, world.VARS)
     wait_for(lambda: lab.metric("lockstep_client_share", canary="web") is None)
