@@ -61,7 +61,8 @@ def conclusion(results: Sequence[Result]) -> Text:
     if bad:
         return Text(f"✗ {len(bad)} of {of} went wrong: {', '.join(bad)}.", "bold red")
     verdicts = [result.verdict for result in results]
-    law = ", ".join(_kept(verdicts)) or "no traffic was taken away"
+    kept = ", ".join(_kept(verdicts))
+    law = f"browsers fell {kept}" if kept else "no traffic was taken away"
     return Text(f"✓ The law was kept in {of}: {law}.", "green")
 
 
@@ -70,12 +71,15 @@ def _kept(verdicts: Sequence[Verdict]) -> list[str]:
     others = [lag for it in verdicts for lag in it.lags(announced=False)]
     kept = []
     if announced:
-        falls = f"{len(announced)} announced fall{'' if len(announced) == 1 else 's'}"
-        kept.append(f"browsers fell before the router in {falls}")
+        kept.append(f"before the router in {_falls(len(announced), 'announced')}")
     if others:
         worst = f"at most {_ms(max(0.0, *others))} after the router ({_ms(BOUND)} allowed)"
-        kept.append(f"{worst} in {len(others)} that nobody announced")
+        kept.append(f"{worst} in {_falls(len(others), 'unannounced')}")
     return kept
+
+
+def _falls(number: int, kind: str) -> str:
+    return f"{number} {kind} fall{'' if number == 1 else 's'}"
 
 
 def _table(results: Sequence[Result]) -> Table:
