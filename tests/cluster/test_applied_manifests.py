@@ -326,6 +326,39 @@ def test_rbac_names_the_targets(plane: ControlPlane, lockstep: Client) -> None:
     plane.client().delete(other)
 
 
+@pytest.mark.usefixtures("lockstep")
+def test_a_tenant_cannot_let_lockstep_write_what_he_may_not_write_himself(
+    plane: ControlPlane,
+) -> None:
+    """Not by a Role of his own, nor by a binding to one that is there."""
+    tenant = account_that_manages_roles(plane)
+    for obj in rendered("manifests/app"):
+        if obj["kind"].startswith("Role"):
+            obj["metadata"]["name"] = "his"
+            path = f"/apis/{obj['apiVersion']}/namespaces/shop/{obj['kind'].lower()}s"
+            with pytest.raises(ApiError, match="attempting to grant RBAC permissions"):
+                tenant.call("POST", path, obj)
+
+
+def account_that_manages_roles(plane: ControlPlane) -> Client:
+    """A client that may create Roles and RoleBindings in the shop, and nothing else."""
+    metadata = {"name": "tenant", "namespace": "shop"}
+    group = "rbac.authorization.k8s.io"
+    rule = {"apiGroups": [group], "resources": ["roles", "rolebindings"], "verbs": ["create"]}
+    role = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]}
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "tenant"},
+        "subjects": [{"kind": "ServiceAccount", **metadata}],
+    }
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+    for obj in (account, role, binding):
+        plane.client().apply(obj)
+    return plane.client(plane.service_account_token("shop", "tenant"))
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
