@@ -172,7 +172,7 @@ def test_the_loader_may_be_a_file_with_its_hash(
 ) -> None:
     site = builds.folder / f"file-{half.namespace}"
     with_loader_as_file(builds.blue, site)
-    half.deploy(half.primary, site)
+    half.primary.show(site)
     shown = opened(context, half.primary.url)
     assert shown.edition in {BLUE, GREEN}
     assert shown.errors == []
