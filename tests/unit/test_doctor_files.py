@@ -167,6 +167,21 @@ def test_a_build_that_fails_is_told_and_the_rest_is_read(write: Write) -> None:
 
 
 @needs_kubectl
+@pytest.mark.parametrize("name", ["kustomization.yml", "Kustomization"])
+def test_kustomize_knows_more_names(write: Write, name: str) -> None:
+    write("app/a.yaml", CONFIG_MAP.format("a"))
+    write(f"app/{name}", kustomization("a.yaml", namespace="shop"))
+    assert [str(it) for it in files.read(["app"]).items] == ["ConfigMap shop/a"]
+
+
+@needs_kubectl
+def test_folders_that_include_each_other_are_told(write: Write) -> None:
+    write("a/kustomization.yaml", kustomization("../b"))
+    write("b/kustomization.yaml", kustomization("../a"))
+    assert len([it for it in files.read(["."]).unread if "cycle" in it]) == 2
+
+
+@needs_kubectl
 def test_a_component_that_only_patches_is_no_failure(write: Write) -> None:
     patches = [{"target": {"kind": "Service"}, "patch": "- {op: remove, path: /spec/x}"}]
     component = kustomization(kind="Component", apiVersion="kustomize.config.k8s.io/v1alpha1")

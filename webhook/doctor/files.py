@@ -55,7 +55,8 @@ class Tree:
             for folder, obj in self.kustomized.items()
             for name in _included(obj)
         }
-        return [folder for folder in self.kustomized if folder not in included]
+        free = [folder for folder in self.kustomized if folder not in included]
+        return free or list(self.kustomized)  # those in a circle: Kustomize says what is wrong
 
 
 def read(paths: Sequence[str]) -> Manifests:
@@ -100,7 +101,8 @@ def _files(found: Manifests, path: Path) -> Iterator[Path]:
         path = path.resolve()
         for file in sorted(path.rglob("*")):
             hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if file.is_file() and file.suffix in _SUFFIXES and not hidden:
+            ours = file.suffix in _SUFFIXES or file.name in _KUSTOMIZATION
+            if ours and file.is_file() and not hidden:
                 yield file
     elif path.exists():
         # What a shell makes of <(…) is a pipe, and has no place of its own.
