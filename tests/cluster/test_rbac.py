@@ -260,7 +260,7 @@ def test_a_watch_that_is_forbidden_is_named_by_the_probe(
         return answer.status_code == 503 and "canaries" in answer.text
 
     try:
-        wait_for(named, "the probe names the kind that is not watched", 20)
+        wait_for(named, "the probe names the kind that is not watched")
         wait_for(lambda: "cannot watch resource" in replica.log.read_text(), "and so does the log")
     finally:
         replica.stop()
