@@ -124,6 +124,16 @@ def test_another_page_of_a_site_is_under_the_same_policy(builds: Builds, mounted
     shutil.rmtree(site)
 
 
+def test_a_module_may_be_called_mjs(builds: Builds, mounted: Path) -> None:
+    """As workers of some libraries are; nginx's own list of types lacks it."""
+    site = builds.folder / "with-worker"
+    shutil.copytree(builds.blue, site)
+    (site / "assets/worker-4F3A.mjs").write_text("export default 1;")
+    with pods(site, builds.green, mounted) as pair:
+        assert get(pair.canary, "/stable/assets/worker-4F3A.mjs").headers["Content-Type"] == SCRIPT
+    shutil.rmtree(site)
+
+
 def test_each_build_is_under_its_own_path_whichever_pod_is_asked(
     pair: Pods, builds: Builds
 ) -> None:
