@@ -64,8 +64,8 @@ cluster-tools: ## the real kube-apiserver, etcd, Flagger and kustomize-controlle
 	elif [ -n "$$CI" ]; then echo "with CI set nothing is left out: install Go" >&2; exit 1; \
 	else echo "==> no Go here: what needs the real kube-apiserver, Flagger and Flux is left out"; fi
 
-proof: install cluster-tools ## the cluster suite alone, and its tables into docs/proof.md
-	$(BIN)/pytest tests/cluster
+proof: install cluster-tools frontend-tools ## the real programs' suite alone, and its tables into docs/proof.md
+	$(BIN)/pytest tests/cluster tests/frontend/test_whole_way.py
 	$(BIN)/python -m tests.cluster.proof
 
 record: install cluster-tools ## real rollouts as recordings for the demo: SCENARIOS="success deleted" TO=folder

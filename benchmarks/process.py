@@ -1,18 +1,18 @@
 """`lockstep serve` as a process of its own, and what it uses of the machine."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
 from benchmarks.results import Memory
+from webhook.demo.serving import free_addresses
 
 _READY_SECONDS = 60
 _STOP_SECONDS = 15
@@ -66,7 +66,7 @@ class Lockstep:
 @contextmanager
 def serving(kubeconfig: Path, folder: Path) -> Iterator[Lockstep]:
     """A `lockstep serve` with its default settings, ready; its log goes to a file in `folder`."""
-    hooks, read = _free_addresses(2)
+    hooks, read = free_addresses(2)
     environment = {
         "PATH": os.environ["PATH"],
         "KUBECONFIG": str(kubeconfig),
@@ -120,11 +120,3 @@ def _rollup(pid: int) -> dict[str, int]:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     parts = (line.split() for line in lines)
     return {name.rstrip(":"): int(kilobytes) * 1024 for name, kilobytes, *_ in parts}
-
-
-def _free_addresses(count: int) -> list[str]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]

@@ -1,6 +1,7 @@
 """The command line: the two services, the operator's commands and the demo."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,18 +17,26 @@ from webhook.service import build
 from webhook.settings import Settings, SettingsError
 
 _USAGE = 2
+_SIGPIPE = 141
+"""As a shell says that a program was ended by a pipe that nobody reads."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
     except (SettingsError, ConfigurationError) as error:
         print(f"lockstep: {error}", file=sys.stderr)  # noqa: T201
         return _USAGE
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever reads it, `head` for one, has enough; Python would complain at its end again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _SIGPIPE
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -112,6 +112,48 @@ def test_from_a_registry_every_kustomization_takes_the_signed_artifact(
     assert sources == {"OCIRepository"}
 
 
+def test_what_happens_to_the_artifact_is_told_and_a_push_of_it_is_looked_at(
+    plane: ControlPlane,
+) -> None:
+    built = {it["kind"]: it["spec"] for it in beside(plane.folder, "oci")}
+    for told in (built["Alert"]["eventSources"], built["Receiver"]["resources"]):
+        assert ("OCIRepository", "frontend") in {(it["kind"], it["name"]) for it in told}
+
+
+PODS = ["overlays/dev", "overlays/production", "frontend/pair", "frontend/nginx"]
+
+
+@pytest.mark.parametrize("folder", PODS)
+def test_pods_pass_the_restricted_standard(plane: ControlPlane, folder: str) -> None:
+    """In the eyes of the API server, whose check it is."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    metadata = {"name": "restricted", "labels": labels}
+    plane.client().apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    pods = [
+        it["spec"]["template"]["spec"]
+        for it in rendered(f"manifests/{folder}")
+        if it["kind"] == "Deployment"
+    ]
+    assert len(pods) == (1 if folder == "frontend/nginx" else 2)
+    for spec in pods:
+        assert refused_pod(plane, spec) == ""
+        del spec["containers"][0]["securityContext"]["capabilities"]
+        assert 'violates PodSecurity "restricted' in refused_pod(plane, spec)
+
+
+def refused_pod(plane: ControlPlane, spec: Json) -> str:
+    """Why the API server would not run a pod in the namespace `restricted`; empty if it would."""
+    account = {"name": spec.get("serviceAccountName", "default"), "namespace": "restricted"}
+    plane.client().apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    metadata = {"name": "pod", "namespace": "restricted"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    try:
+        plane.client().call("POST", "/api/v1/namespaces/restricted/pods?dryRun=All", pod)
+    except ApiError as error:
+        return str(error)
+    return ""
+
+
 def template(*values: str) -> list[Json]:
     """What helm makes of the chart."""
     command = [programs.find()["helm"], "template", "frontend", str(ROOT / "charts/frontend")]
@@ -151,6 +193,19 @@ def test_the_chart_renders_the_number_and_the_release(percentage: str, release: 
 def test_the_chart_takes_no_other_number(value: str) -> None:
     with pytest.raises(RuntimeError, match="percentage"):
         template(f"--set-json=canary.percentage={json.dumps(value)}")
+
+
+def test_the_charts_label_is_text_whatever_the_canary_is_called(plane: ControlPlane) -> None:
+    objects = template("--set-string=canary.name=2048")
+    accepted(plane, objects)
+    (settings,) = (it for it in objects if it["kind"] == "ConfigMap")
+    assert settings["metadata"]["labels"]["lockstep/canary"] == "2048"
+
+
+@pytest.mark.parametrize("value", ["canry.percentage=5", "image.tga=1", "image=null"])
+def test_the_chart_takes_no_value_that_it_does_not_know(value: str) -> None:
+    with pytest.raises(RuntimeError, match="schema"):
+        template(f"--set={value}")
 
 
 def test_the_chart_and_the_manifests_run_the_same_pods() -> None:
@@ -208,6 +263,9 @@ def refused(client: Client, obj: Json, patch: Json) -> str:
     return ""
 
 
+NOBODY = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "gone"}
+"""An owner that does not exist: the garbage collector deletes what it owns."""
+
 RAISED = {"data": {"CANARY_PERCENTAGE": "5"}}
 CEILING = {"metadata": {"annotations": {"lockstep/ceiling": "{}"}}}
 
@@ -237,6 +295,9 @@ def test_lockstep_may_write_what_it_writes(lockstep: Client, name: str, patch: J
             {"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/ssa": None}}},
             "lockstep/ceiling only",
         ),
+        ({"immutable": True}, "what keeps a ConfigMap"),
+        ({"metadata": {"finalizers": ["lockstep/never"]}}, "what keeps a ConfigMap"),
+        ({"metadata": {"ownerReferences": [NOBODY]}}, "what keeps a ConfigMap"),
     ],
 )
 def test_lockstep_may_change_nothing_else_of_a_target(
@@ -263,6 +324,39 @@ def test_rbac_names_the_targets(plane: ControlPlane, lockstep: Client) -> None:
     plane.client().apply(other)
     assert 'configmaps "other" is forbidden' in refused(lockstep, other, RAISED)
     plane.client().delete(other)
+
+
+@pytest.mark.usefixtures("lockstep")
+def test_a_tenant_cannot_let_lockstep_write_what_he_may_not_write_himself(
+    plane: ControlPlane,
+) -> None:
+    """Not by a Role of his own, nor by a binding to one that is there."""
+    tenant = account_that_manages_roles(plane)
+    for obj in rendered("manifests/app"):
+        if obj["kind"].startswith("Role"):
+            obj["metadata"]["name"] = "his"
+            path = f"/apis/{obj['apiVersion']}/namespaces/shop/{obj['kind'].lower()}s"
+            with pytest.raises(ApiError, match="attempting to grant RBAC permissions"):
+                tenant.call("POST", path, obj)
+
+
+def account_that_manages_roles(plane: ControlPlane) -> Client:
+    """A client that may create Roles and RoleBindings in the shop, and nothing else."""
+    metadata = {"name": "tenant", "namespace": "shop"}
+    group = "rbac.authorization.k8s.io"
+    rule = {"apiGroups": [group], "resources": ["roles", "rolebindings"], "verbs": ["create"]}
+    role = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]}
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "tenant"},
+        "subjects": [{"kind": "ServiceAccount", **metadata}],
+    }
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+    for obj in (account, role, binding):
+        plane.client().apply(obj)
+    return plane.client(plane.service_account_token("shop", "tenant"))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from tests.frontend.builds import Builds
 from tests.frontend.chromium import chromium
 from tests.frontend.cluster import Cluster, ours, real
 from tests.frontend.programs import built, need
-from tests.frontend.shop import Shop, Visitors, opened, visitors
+from tests.frontend.shop import Shop, opened
+from tests.frontend.visitors import Visitors, visitors
 
 
 @pytest.fixture(scope="session")

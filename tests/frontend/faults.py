@@ -53,7 +53,7 @@ def _rebuilt(change: Callable[[Path], object]) -> Fault:
         site = shop.canary.site.parent / f"broken-{shop.namespace}"
         shutil.copytree(shop.canary.site, site)
         change(site)
-        shop.deploy(shop.canary, site)
+        shop.canary.show(site)
 
     return fault
 

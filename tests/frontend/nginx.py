@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.frontend.programs import FRONTEND, wait_for
 
 TMP = "@tmp@/"
 """Stands for a pod's /tmp/ in a configuration, till it is known where that is here."""
+
+_LEAVING = 1.0
+"""Seconds for which a pod that ends still serves, by its `preStop`."""
 
 _NOBODY = 65534
 """Who runs it where the tests run as root: nothing in it needs a privilege."""
@@ -150,6 +154,19 @@ class Pod(Nginx):
             text = script.read_text().replace("/tmp/", f"{self.folder}/")  # noqa: S108
             subprocess.run(["sh", "-e", "-c", text], check=True)
         super().start()
+
+    def show(self, site: Path) -> None:
+        """Another image; a rolling update answers all the time."""
+        self.configuration = self.configuration.replace(str(self.site), str(site))
+        self.site = site
+        self.write(self.configuration)
+        if self.process:
+            self.reload()
+
+    def end(self) -> None:
+        """Scale down: what has been asked is answered, and all that comes within its `preStop`."""
+        time.sleep(_LEAVING)
+        self.leave()
 
 
 def filled_in(template: str, values: Mapping[str, str]) -> str:

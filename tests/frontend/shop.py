@@ -1,9 +1,8 @@
 """A shop that is released by canary: a cluster, Lockstep, both builds' pods and the router."""
 
 import json
-import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +16,10 @@ from tests.frontend.builds import Builds
 from tests.frontend.cluster import Cluster, Json
 from tests.frontend.lockstep import Lockstep, running
 from tests.frontend.nginx import Nginx, Pod
-from tests.frontend.programs import ROOT, wait_for
+from tests.frontend.programs import wait_for
 
 RELEASE = "abc123"
 """What world.canary() has as `lastAppliedSpec`."""
-
-_LEAVING = 1.0
-"""Seconds for which a pod that ends still serves, by its `preStop`."""
 
 _ROUTER = """
 worker_processes 1;
@@ -62,11 +58,13 @@ class Router(Nginx):
     configuration: str = ""
     primary: str = ""
     canary: str = ""
+    share: int = 0
 
     def __post_init__(self) -> None:
         self.configuration = self._weighted(0)
 
     def route(self, share: int) -> None:
+        self.share = share
         self.write(self._weighted(share))
         self.reload()
 
@@ -75,74 +73,6 @@ class Router(Nginx):
         split = f"{share}% {self.canary}; " if 0 < share < 100 else ""
         rest = self.canary if share == 100 else self.primary
         return _ROUTER.format(listen=self.address, split=split, primary=rest)
-
-
-@dataclass
-class Visits:
-    """Page loads, as tests/frontend/visitors.mjs tells of them."""
-
-    all: list[dict[str, Any]]
-
-    @property
-    def broken(self) -> list[str]:
-        return [it["broken"] for it in self.all if it.get("broken")]
-
-    @property
-    def in_time(self) -> "Visits":
-        """Those that had their configuration within 300 ms; the others fell back as they should."""
-        late = "config: over 300 ms"
-        return Visits([it for it in self.all if late not in it.get("problems", [])])
-
-    @property
-    def on_canary(self) -> int:
-        return sum(it.get("cohort") == "canary" for it in self.all)
-
-    @property
-    def problems(self) -> list[str]:
-        return [problem for it in self.all for problem in it.get("problems", [])]
-
-    def editions(self, cohort: str) -> set[str]:
-        """Which shops were shown: `Blue shop`, `Green shop`, without what their flags add."""
-        shown = (it["edition"] for it in self.all if it.get("cohort") == cohort)
-        return {it.partition(" with ")[0] for it in shown}
-
-    def since(self, moment: float) -> "Visits":
-        """Those that began after a time.time()."""
-        return Visits([it for it in self.all if it["at"] > moment * 1000])
-
-
-@dataclass
-class Visitors:
-    """Many visitors in one node process."""
-
-    process: subprocess.Popen[str]
-
-    def visit(self, url: str, *, returning: int = 0, fresh: int = 0) -> tuple[Visits, Visits]:
-        """One page load each, by those who keep their cookies and by those who are new."""
-        self.begin({"url": url, "returning": returning, "fresh": fresh})
-        answer = self.end()
-        return Visits(answer["returning"]), Visits(answer["fresh"])
-
-    def begin(self, command: Mapping[str, object]) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-
-    def end(self) -> Any:
-        assert self.process.stdout
-        return json.loads(self.process.stdout.readline())
-
-
-@contextmanager
-def visitors() -> Iterator[Visitors]:
-    command = ["node", "--experimental-vm-modules", "--no-warnings"]
-    script = str(ROOT / "tests/frontend/visitors.mjs")
-    with subprocess.Popen(
-        [*command, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield Visitors(process)
-        assert process.stdin
-        process.stdin.close()
 
 
 @dataclass
@@ -211,8 +141,7 @@ class Shop:
 
     def scale_down(self) -> None:
         self.put(deployment(0))
-        time.sleep(_LEAVING)
-        self.canary.leave()
+        self.canary.end()
 
     def roll_back(self) -> None:
         """As Flagger does after too many failed checks."""
@@ -225,19 +154,12 @@ class Shop:
     def promote(self, site: Path) -> None:
         """The primary gets the canary's image, all traffic, and the canary's pods go."""
         self.phase("Promoting")
-        self.deploy(self.primary, site)
+        self.primary.show(site)
         self.hook("event", "Routing all traffic to primary")
         self.route(0)
         self.phase("Finalising")
         self.scale_down()
         self.phase("Succeeded")
-
-    def deploy(self, pod: Pod, site: Path) -> None:
-        """Another image in a pod; a rolling update answers all the time."""
-        pod.write(pod.configuration.replace(str(pod.site), str(site)))
-        pod.reload()
-        pod.configuration = pod.configuration.replace(str(pod.site), str(site))
-        pod.site = site
 
     def stop(self) -> None:
         self.session.close()

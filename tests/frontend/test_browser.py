@@ -174,7 +174,7 @@ def test_the_loader_may_be_a_file_with_its_hash(
     """The page is the canary's, and all else is asked of the primary, which lacks this loader."""
     site = builds.folder / f"file-{half.namespace}"
     with_loader_as_file(builds.green, site)
-    half.deploy(half.canary, site)
+    half.canary.show(site)
     half.router.route(100)
     url = half.router.url
     wait_for(lambda: "integrity" in half.session.get(url, timeout=5).text)

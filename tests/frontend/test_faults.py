@@ -10,7 +10,8 @@ from tests.frontend import faults
 from tests.frontend.chromium import tab, visitor
 from tests.frontend.faults import Fault
 from tests.frontend.programs import wait_for
-from tests.frontend.shop import Shop, Visitors, Visits
+from tests.frontend.shop import Shop
+from tests.frontend.visitors import Visitors, Visits
 
 pytestmark = pytest.mark.slow
 

@@ -285,6 +285,24 @@ def test_the_number_is_what_the_endpoint_answers_and_no_browser_stores_it(served
     assert not served.stale()
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/config/test/canary-vars.json",
+        "/config/canary.json/../test/canary-vars.json",
+        "/config/..%2fconfig%2ftest%2fcanary-vars.json",
+        "/config/test/canary-settings.json",
+    ],
+)
+def test_of_the_endpoint_nobody_gets_more_than_the_one_document(served: Served, path: str) -> None:
+    served.cluster.put(world.variables(25))
+    wait_for(lambda: served.share() == 25)
+    before = served.endpoint.answers()
+    answer = get(served.pod, path)
+    assert answer.status_code in (400, 404)
+    assert served.endpoint.answers() == before
+
+
 def test_a_new_number_is_there_within_about_a_second(served: Served) -> None:
     took = []
     for share in range(10):

@@ -9,19 +9,13 @@ import pytest
 
 from tests.frontend.builds import Builds
 from tests.frontend.programs import wait_for
-from tests.frontend.shop import Shop, Visitors, Visits, route
+from tests.frontend.shop import Shop, route
+from tests.frontend.visitors import Visitors, Visits, assert_fair
 
 pytestmark = pytest.mark.slow
 
 RETURNING, FRESH = 2000, 200
 STEPS = [0, 1, 25, 50]
-
-
-def assert_fair(visits: Visits, share: int) -> None:
-    """As many on canary as an honest draw may give, but once in a million."""
-    count, p = len(visits.all), share / 100
-    allowed = 4.9 * math.sqrt(count * p * (1 - p))
-    assert abs(visits.on_canary - count * p) <= allowed, (visits.on_canary, count, share)
 
 
 def visitor(visit: Mapping[str, Any]) -> str:

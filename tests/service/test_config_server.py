@@ -536,3 +536,12 @@ def test_no_request_reaches_the_api_server(endpoint: Endpoint) -> None:
     for path in (VARS, "/config/test/nobody.json"):
         endpoint.get(path)
     assert endpoint.api.requests == before
+
+
+def test_it_asks_for_lists_and_watches_of_configmaps_and_nothing_else(endpoint: Endpoint) -> None:
+    for method in ("get", "post", "put", "patch", "delete"):
+        getattr(endpoint.client, method)(VARS, json={"data": {"CANARY_PERCENTAGE": "100"}})
+    endpoint.patch({"data": {"CANARY_PERCENTAGE": "26"}})
+    wait_for(lambda: (endpoint.get().json or {})["CANARY_PERCENTAGE"] == 26)
+    asked = {it for it, count in endpoint.api.requests.items() if count}
+    assert asked == {("list", "configmaps"), ("watch", "configmaps")}

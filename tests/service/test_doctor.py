@@ -1,7 +1,10 @@
 """`lockstep doctor`, as it is called, on files and on the in-memory API server."""
 
+import io
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,19 @@ def test_what_cannot_be_read_is_exit_code_1(tmp_path: Path, capsys: Captured) ->
     assert "nowhere: no such file or folder" in capsys.readouterr().out
 
 
+def test_where_there_is_nothing_to_look_at_it_is_not_all_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """What a pipe brings whose first half has failed, and a folder that has moved."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert main(["doctor", "-"]) == 1
+    assert "Not read: -: no Kubernetes object in it" in capsys.readouterr().out
+    assert main(["doctor", str(tmp_path), "-o", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["unread"] == [
+        f"{tmp_path}: no Kubernetes object in it"
+    ]
+
+
 def test_the_deadline_is_that_of_the_service(
     manifests: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
@@ -135,6 +151,16 @@ def test_a_cluster_that_is_not_there_is_one_line(kubeconfig: Configure, capsys: 
     assert (out, err.count("\n")) == ("", 1)
     assert "refused" in err
     assert "reachable?" in err
+
+
+def test_a_reader_who_has_enough_is_no_fault(manifests: Path) -> None:
+    command = [sys.executable, "-m", "webhook", "doctor", str(broken(manifests))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as doctor:
+        assert doctor.stdout
+        assert doctor.stderr
+        doctor.stdout.close()
+        assert doctor.stderr.read() == b""
+        assert doctor.wait() == 141
 
 
 def test_help_has_an_example_and_fits_a_terminal(

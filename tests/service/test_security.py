@@ -1,6 +1,7 @@
 """What somebody who may only post a hook, or only rules a namespace of his own, can do."""
 
 import copy
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -46,6 +47,42 @@ def test_a_forged_hook_changes_nothing_at_all(make_lab: MakeLab, hook: Hook, pha
     assert lab.writes() == 0
 
 
+STATES: list[dict[str, str]] = [{}, {"lockstep/hold": "true"}, {"lockstep/rollback": "true"}]
+
+
+def answers(lab: Lab) -> dict[Hook, tuple[int, str]]:
+    """What Flagger is told at the gates that it waits for, and when it asks for a rollback."""
+    asked = [it for it in Hook if it.startswith("confirm") or it is Hook.ROLLBACK]
+    told = {hook: lab.hook(hook) for hook in asked}
+    return {hook: (it.status_code, (it.json or {})["reason"]) for hook, it in told.items()}
+
+
+@pytest.mark.parametrize("brakes", STATES, ids=str)
+def test_a_forged_hook_changes_no_answer_of_flaggers(
+    make_lab: MakeLab, brakes: dict[str, str]
+) -> None:
+    store = world.rollout()
+    store.put(world.canary(annotations=brakes))
+    lab = make_lab(store)
+    before = answers(lab)
+    for phase in PHASES:
+        for hook in (it for it in Hook if it is not Hook.EVENT):
+            lab.hook(hook, PAYLOAD | {"phase": phase, "checksum": "forged"})
+    assert answers(lab) == before
+
+
+@pytest.mark.parametrize("message", FORGED)
+def test_a_forged_event_opens_no_gate_and_rolls_nothing_back(
+    make_lab: MakeLab, message: str
+) -> None:
+    store = world.rollout()
+    store.put(world.canary(annotations={"lockstep/hold": "true"}))
+    lab = make_lab(store)
+    for phase in PHASES:
+        lab.hook("event", event(message) | {"phase": phase})
+        assert {code for code, _ in answers(lab).values()} == {403}
+
+
 def of_the_tenant(obj: dict[str, Any]) -> dict[str, Any]:
     """The same object in the tenant's own namespace."""
     moved = copy.deepcopy(obj)
@@ -78,3 +115,22 @@ def test_a_tenants_brakes_are_his_own(make_lab: MakeLab) -> None:
     lab = make_lab(store, start=True)
     assert lab.hook("confirm-traffic-increase").status_code == 200
     assert lab.share() == 25
+
+
+def test_a_tenants_router_that_is_slow_keeps_no_announcement_of_others(make_lab: MakeLab) -> None:
+    store = world.rollout()
+    spec = {"provider": "nginx", "ingressRef": {"name": "web"}}
+    canary = of_the_tenant(world.canary())
+    store.put(canary | {"spec": canary["spec"] | spec})
+    store.put(of_the_tenant(world.variables(0)))
+    lab = make_lab(store, start=True, hook_deadline=6)
+    lab.api.delay(10, "get", "ingresses")
+    clients = [lab.client.application.test_client() for _ in range(8)]
+    asked = {"json": PAYLOAD | {"namespace": EVIL}}
+    his = [Thread(target=it.post, args=("/confirm-promotion",), kwargs=asked) for it in clients]
+    for thread in his:
+        thread.start()
+    assert lab.hook("event", event(FORGED[0]) | {"phase": "Promoting"}).status_code == 200
+    assert all(thread.is_alive() for thread in his), "they still wait for his router"
+    for thread in his:
+        thread.join()

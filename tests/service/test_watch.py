@@ -125,7 +125,7 @@ def test_a_lowering_breaks_the_glass_without_any_hook(make_lab: MakeLab) -> None
 
 
 def test_router_kinds_are_watched_only_while_a_canary_needs_them(lab: Lab) -> None:
-    assert lab.api.requests["watch", "httproutes"] >= 1
+    wait_for(lambda: lab.api.requests["watch", "httproutes"])
     assert lab.api.requests["watch", "virtualservices"] == 0
     istio = world.canary()
     istio["spec"]["provider"] = "istio"

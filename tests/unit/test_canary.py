@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.recorded import junk, places
 from webhook import canary, kinds
 from webhook.canary import Brakes, Canary, MeshDefaults, Phase
 from webhook.fields import FieldError
@@ -476,37 +477,6 @@ def test_a_services_version_that_is_no_text_is_named() -> None:
 def test_an_annotation_that_is_no_text_is_named() -> None:
     with pytest.raises(FieldError, match="lockstep/hold is True, not a string"):
         canary.parse(annotated(hold=True), MESH)
-
-
-junk: st.SearchStrategy[object] = st.sampled_from(
-    [
-        None,
-        True,
-        0,
-        -1,
-        10**30,
-        1.5,
-        float("inf"),
-        "",
-        "x",
-        "\ud800",
-        [],
-        ["x"],
-        [{}],
-        {},
-        {"x": []},
-    ]
-)
-
-
-def places(obj: object, *path: str | int) -> Iterator[tuple[str | int, ...]]:
-    """The path of every value in a JSON document."""
-    inner = (
-        obj.items() if isinstance(obj, dict) else enumerate(obj) if isinstance(obj, list) else ()
-    )
-    for step, value in inner:
-        yield (*path, step)
-        yield from places(value, *path, step)
 
 
 FULL = next(obj for name, obj in recorded("Canary") if name == "deleted-revert" and "status" in obj)

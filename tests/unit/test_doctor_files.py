@@ -1,6 +1,7 @@
 """What the doctor reads of files: YAML, folders, and what Kustomize builds."""
 
 import io
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,60 @@ def test_a_file_may_hold_many_objects_and_a_list_of_them(write: Write) -> None:
     assert names(files.read(["all.yaml"])) == ["a", "b", "c"]
 
 
+def test_a_list_of_one_kind_need_not_say_it_of_each(write: Write) -> None:
+    write("a.yaml", "apiVersion: v1\nkind: ConfigMapList\nitems: [{metadata: {name: a}}]\n")
+    (it,) = files.read(["a.yaml"]).items
+    assert (it.kind, it.group, it.name.name) == ("ConfigMap", "", "a")
+
+
+def test_what_is_wrong_with_one_document_keeps_no_other_from_being_read(write: Write) -> None:
+    write("all.yaml", "---\n".join([CONFIG_MAP.format("''"), CONFIG_MAP.format("b")]))
+    found = files.read(["all.yaml"])
+    assert (names(found), found.unread) == (["b"], ["all.yaml: metadata.name is missing"])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "apiVersion: kind.x-k8s.io/v1alpha4\nkind: Cluster\n",
+        "apiVersion: v1\nkind: Config\nusers: []\n",
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: migrate-}\n",
+        "kind: pipeline\n",
+        "",
+        "# nothing yet\n---\n",
+    ],
+)
+def test_a_document_that_no_rule_is_about_does_not_matter(write: Write, document: str) -> None:
+    write("a.yaml", document)
+    found = files.read(["a.yaml"])
+    assert (found.items, found.unread) == ([], [])
+
+
+def test_a_date_and_a_bare_equals_sign_are_text_as_for_the_api_server(write: Write) -> None:
+    """The CRDs of the Prometheus operator have the one, labels of many a team the other."""
+    document = CONFIG_MAP.format("a") + "operators: ['!=', =]\nsince: 2026-11-24\n"
+    write("a.yaml", document.replace("['!=', =]", "\n- '!='\n- =\n"))
+    found = files.read(["a.yaml"])
+    assert found.unread == []
+    obj = dict(found.items[0].obj)
+    assert (obj["operators"], obj["since"]) == (["!=", "="], "2026-11-24")
+
+
+def test_a_link_that_leads_in_circles_ends(write: Write, tmp_path: Path) -> None:
+    write("some/deeper/a.yaml", CONFIG_MAP.format("a"))
+    (tmp_path / "some/deeper/up").symlink_to(tmp_path / "some")
+    assert names(files.read(["some"])) == ["a"]
+
+
+def test_a_pipe_that_the_shell_names_is_a_file(write: Write) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, CONFIG_MAP.format("a").encode())
+    os.close(writing)
+    found = files.read([f"/dev/fd/{reading}"])
+    os.close(reading)
+    assert (names(found), found.unread) == (["a"], [])
+
+
 def test_a_folder_is_read_with_all_below_but_what_is_hidden_or_no_manifest(write: Write) -> None:
     write("some/a.yaml", CONFIG_MAP.format("a"))
     write("some/deeper/b.yml", CONFIG_MAP.format("b"))
@@ -112,6 +167,21 @@ def test_a_build_that_fails_is_told_and_the_rest_is_read(write: Write) -> None:
 
 
 @needs_kubectl
+@pytest.mark.parametrize("name", ["kustomization.yml", "Kustomization"])
+def test_kustomize_knows_more_names(write: Write, name: str) -> None:
+    write("app/a.yaml", CONFIG_MAP.format("a"))
+    write(f"app/{name}", kustomization("a.yaml", namespace="shop"))
+    assert [str(it) for it in files.read(["app"]).items] == ["ConfigMap shop/a"]
+
+
+@needs_kubectl
+def test_folders_that_include_each_other_are_told(write: Write) -> None:
+    write("a/kustomization.yaml", kustomization("../b"))
+    write("b/kustomization.yaml", kustomization("../a"))
+    assert len([it for it in files.read(["."]).unread if "cycle" in it]) == 2
+
+
+@needs_kubectl
 def test_a_component_that_only_patches_is_no_failure(write: Write) -> None:
     patches = [{"target": {"kind": "Service"}, "patch": "- {op: remove, path: /spec/x}"}]
     component = kustomization(kind="Component", apiVersion="kustomize.config.k8s.io/v1alpha1")
@@ -153,6 +223,7 @@ def test_a_chart_is_not_read_and_that_is_said(write: Write) -> None:
         ("a: [", "a.yaml: while parsing"),
         ("apiVersion: v1\nkind: ConfigMap\n", "a.yaml: metadata.name is missing"),
         ("kind: ConfigMap\n", "a.yaml: apiVersion is missing"),
+        ("kind: ConfigMap\nmetadata: {generateName: a-}\n", "a.yaml: apiVersion is missing"),
         ("apiVersion: v1\nkind: [1]\nmetadata: {name: a}\n", "a.yaml: kind is [1], not a string"),
         ("apiVersion: v1\nkind: List\nitems: 5\n", "a.yaml: items is 5, not a list"),
     ],
@@ -172,6 +243,13 @@ def test_standard_input_is_a_file_too(write: Write, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("sys.stdin", io.StringIO(CONFIG_MAP.format("a")))
     (it,) = files.read(["-"]).items
     assert (it.name.name, it.source) == ("a", "standard input")
+
+
+def test_standard_input_that_is_no_text_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = io.TextIOWrapper(io.BytesIO(b"\xff\x00"), "utf-8")
+    monkeypatch.setattr("sys.stdin", binary)
+    (unread,) = files.read(["-"]).unread
+    assert unread.startswith("standard input: 'utf-8' codec can't decode")
 
 
 @needs_kubectl
@@ -199,6 +277,21 @@ def test_a_folder_that_flux_names_is_built_by_itself_as_well(healthy: Write) -> 
     healthy("kustomization.yaml", kustomization("app", "app/settings", "flux"))
     folders = {it.source for it in files.read(["."]).items}
     assert folders == {".", "app/settings"}
+    assert found_in(".") == []
+
+
+@needs_kubectl
+def test_a_generators_hash_is_found_built_and_gone_with_the_lines_shown(write: Write) -> None:
+    options = {"labels": {"lockstep/canary": "frontend"}}
+    generator = {"name": "vars", "literals": ["CANARY_PERCENTAGE=0"], "options": options}
+    write("kustomization.yaml", kustomization(configMapGenerator=[generator]))
+    snapshot = Snapshot(tuple(files.read(["."]).items))
+    (finding,) = examine(world(snapshot))
+    assert finding.rule == "hash-suffix"
+    (shown,) = yaml.safe_load("\n".join(finding.fault.fix))["configMapGenerator"]
+    assert shown["name"] == generator["name"]
+    generator["options"] = options | shown["options"]
+    write("kustomization.yaml", kustomization(configMapGenerator=[generator]))
     assert found_in(".") == []
 
 

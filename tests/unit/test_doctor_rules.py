@@ -1,5 +1,6 @@
 """Each rule on a place where one thing is wrong, and on one where nothing is."""
 
+import re
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 import yaml
 
 from tests.healthy import APP, SETTINGS, Place
+from webhook.doctor.findings import Finding
+from webhook.doctor.snapshot import item
 from webhook.doctor.table import RULES
 
 CANARY, POD = "Canary/frontend", "Deployment/frontend"
@@ -113,8 +116,17 @@ def source(name: str) -> dict[str, object]:
     return {"kind": "ConfigMap", "name": name, "optional": True}
 
 
+def as_in_flaggers_chart(place: Place) -> None:
+    """Its flags are in `command`."""
+    put(*ELSEWHERE)(place)
+    (container,) = place.get(FLAGGER)["spec"]["template"]["spec"]["containers"]
+    container["command"] = ["./flagger", *container.pop("args")]
+
+
 OWN_EVENT = {"name": "mine", "type": "event", "url": "http://audit.test/hook"}
-ELSEWHERE = "Deployment/flagger", f"{CONTAINER}.args.1", "-event-webhook=http://slack.test/"
+FLAGGER = "Deployment/flagger"
+EVENT_URL = {"name": "EVENT_WEBHOOK_URL", "value": "http://audit.test/"}
+ELSEWHERE = FLAGGER, f"{CONTAINER}.args.1", "-event-webhook=http://slack.test/"
 
 CASES: dict[str, list[tuple[Break, str]]] = {
     "config-tracking": [
@@ -199,6 +211,14 @@ CASES: dict[str, list[tuple[Break, str]]] = {
             annotated(SETTINGS_MAP, "kustomize.toolkit.fluxcd.io/substitute", "disabled"),
             "never follows",
         ),
+        (put(KS, "spec.postBuild.substituteFrom.0.name", "canary-var"), "it takes canary-var,"),
+        (put(KS, "spec.postBuild.substituteFrom.0.kind", "Secret"), "it takes no variable"),
+        (
+            put(KS, "metadata.namespace", "flux-system"),
+            "looks for canary-vars in its own namespace, and that is shop/canary-vars",
+        ),
+        (rendered("0"), "no place for the variable"),
+        (rendered("${CANARY_PERCENT:=0}"), "no place for the variable"),
     ],
     "wait": [
         (put(KS, "spec.wait", True), "its wait hold"),
@@ -244,7 +264,13 @@ CASES: dict[str, list[tuple[Break, str]]] = {
         (put(CANARY, f"{HOOKS}.0.timeout", "3s"), "the timeout of start (3 s)"),
         (put(CANARY, f"{HOOKS}.3.timeout", "900ms"), "the timeout of event (0.9 s)"),
     ],
-    "event-silenced": [(put(*ELSEWHERE), "http://slack.test/ hears nothing")],
+    "event-silenced": [
+        (put(*ELSEWHERE), "http://slack.test/ hears nothing"),
+        (as_in_flaggers_chart, "http://slack.test/ hears nothing"),
+        (put(FLAGGER, f"{CONTAINER}.env", [EVENT_URL]), "http://audit.test/ hears nothing"),
+        (put(HELM, "spec.values", {"eventWebhook": "http://slack.test/"}), "hears nothing"),
+        (put(HELM, "spec.values", {"env": [EVENT_URL]}), "http://audit.test/ hears nothing"),
+    ],
     "brake-invalid": [(annotated(CANARY, "lockstep/cap", "ten"), "'ten'")],
     "patch-rights": [
         (put(ROLE, "rules.0.resourceNames", None), "every ConfigMap of its namespace"),
@@ -291,6 +317,20 @@ def test_without_flux_all_may_be_well_too() -> None:
     assert place.examined() == []
 
 
+def test_another_charts_values_are_not_flaggers() -> None:
+    place = Place()
+    place.set(HELM, "spec.values", {"env": {"EVENT_WEBHOOK_URL": "x"}, "eventWebhook": {"a": 1}})
+    assert place.examined() == []
+
+
+def test_flaggers_webhook_for_the_whole_cluster_is_seen_where_its_chart_has_it() -> None:
+    place = Place()
+    place.set(CANARY, f"{HOOKS}.3", None)
+    (container,) = place.get(FLAGGER)["spec"]["template"]["spec"]["containers"]
+    container["command"] = ["./flagger", *container.pop("args")]
+    assert place.examined() == []
+
+
 def test_every_rule_has_a_failing_example() -> None:
     assert set(CASES) == {rule.id for rule in RULES}
 
@@ -308,29 +348,66 @@ def test_nothing_else_is_found(rule: str, number: int) -> None:
     assert found == ALSO.get((rule, number), set())
 
 
-MERGED = {
-    "config-tracking", "reloader", "unknown-canary", "two-writers", "flux-resets", "watch-label",
-    "substitute-strategy", "optional", "wait", "suspended", "helm-wait", "provider", "event-hook",
-    "traffic-increase-hook", "hook-timeout", "event-silenced", "brake-invalid", "no-patch-right",
-}  # fmt: skip
-"""The rules whose fix may be put into the object as it stands."""
+BY_HAND = {
+    "malformed": "whatever the message names",
+    "environment": "the program has to read a file instead",
+    "foreign-objects": "files have to move",
+    "hash-suffix": "test_doctor_files builds it",
+}
+"""The rules whose fix is more than lines to write into an object, and what it is."""
+
+FIXED = [it for it in EACH if it[0] not in BY_HAND]
 
 
-@pytest.mark.parametrize(("rule", "number"), [it for it in EACH if it[0] in MERGED])
+@pytest.mark.parametrize(("rule", "number"), FIXED)
 def test_the_lines_shown_fix_it(rule: str, number: int) -> None:
     place = broken(rule, number)
     for finding in place.examined():
         if finding.rule == rule:
-            item = finding.fault.item
-            fix = yaml.safe_load("\n".join(finding.fault.fix))
-            name = place.get(ROLE) if "rules" in fix else place.get(f"{item.kind}/{item.name.name}")
-            merge(name, fix)
+            write(place, finding)
     assert [it for it in place.examined() if it.rule == rule] == []
+
+
+def write(place: Place, finding: Finding) -> None:
+    """Write the lines of a fix where they say that they belong."""
+    shown = [line for line in finding.fault.fix if not line.startswith("#")]
+    obj = next(it for _, it in place.objects if str(item(it)) == str(finding.fault.item))
+    if shown[0].startswith('"'):  # a member of a JSON text
+        (line,) = shown
+        (key,) = (key for key in obj["data"] if key.endswith(".json"))
+        member = r'"CANARY_PERCENTAGE": ("[^"]*"|\$\{[^}]*\}|\w+)'
+        obj["data"][key] = re.sub(member, line.rstrip(","), obj["data"][key], count=1)
+    elif shown[0] == "volumeMounts:":
+        obj["spec"]["template"]["spec"]["containers"][0] |= yaml.safe_load("\n".join(shown))
+    elif shown[0].startswith("set "):  # nginx, in a ConfigMap that it mounts
+        use_nginx(place, obj, "\n".join(shown))
+    else:
+        fix = yaml.safe_load("\n".join(shown))
+        merge(written_to(place, obj, fix), fix)
+
+
+def use_nginx(place: Place, workload: dict[str, Any], text: str) -> None:
+    """A ConfigMap with lines of nginx, and the workload mounts it."""
+    metadata = {"name": "nginx", "namespace": "shop"}
+    obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"conf": text}}
+    place.objects.append((APP, obj))
+    volumes = workload["spec"]["template"]["spec"]["volumes"]
+    volumes.append({"name": "nginx", "configMap": {"name": "nginx"}})
+
+
+def written_to(place: Place, obj: dict[str, Any], fix: dict[str, Any]) -> dict[str, Any]:
+    """The object that the lines name, which may be a new one; else the one that was found."""
+    kind = fix.get("kind", obj["kind"])
+    if kind == obj["kind"]:
+        return obj
+    if kind == "Role":
+        return next(it for _, it in place.objects if it["kind"] in ("Role", "ClusterRole"))
+    return place.get(f"{kind}/{fix['metadata']['name']}")
 
 
 def merge(obj: dict[str, Any], fix: dict[str, Any]) -> None:
     for key, value in fix.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and key != "substitute":
             merge(obj.setdefault(key, {}), value)
         elif key == "webhooks":
             known = {it["name"]: it for it in obj[key]}
@@ -343,8 +420,5 @@ def merge(obj: dict[str, Any], fix: dict[str, Any]) -> None:
 def test_every_fix_is_lines_and_every_harm_a_sentence(rule: str, number: int) -> None:
     for finding in broken(rule, number).examined():
         assert all("\n" not in line for line in finding.fault.fix)
-        assert any(not line.startswith("#") for line in finding.fault.fix) or rule in (
-            "malformed",
-            "inline-substitute",
-        )
+        assert any(not line.startswith("#") for line in finding.fault.fix) or rule == "malformed"
         assert not finding.fault.harm.endswith(".")

@@ -267,15 +267,69 @@ def test_what_is_not_signed_is_not_applied() -> None:
     assert oci["matchOIDCIdentity"]
 
 
+def test_every_kustomization_of_the_application_has_a_signed_source() -> None:
+    signed = {
+        (it["kind"], it["metadata"]["name"])
+        for it in objects("manifests/flux")
+        if it["kind"].endswith("Repository") and "verify" in it["spec"]
+    }
+    for folder in ("manifests/flux/gitops", "manifests/flux/oci", "manifests/flux/helm"):
+        for it in objects(folder):
+            source = it["spec"].get("sourceRef") if it["kind"] == "Kustomization" else None
+            assert source is None or (source["kind"], source["name"]) in signed
+    patched = yaml.safe_load((ROOT / "manifests/flux/gitops/kustomization.yaml").read_text())
+    (patch,) = yaml.safe_load(patched["patches"][0]["patch"])
+    assert (patch["value"]["kind"], patch["value"]["name"]) in signed
+
+
+MARKED = re.compile(r'(\w+: )\S+( # \{"\$imagepolicy": "shop:([a-z-]+):(name|tag)"\})')
+"""Where Flux writes an image: the key, its marker, the policy and the part of the image."""
+
+
 def test_every_image_that_flux_updates_has_a_policy() -> None:
-    text = "".join(file.read_text() for file in YAML if "manifests/frontend" in str(file))
-    marked = set(re.findall(r'"\$imagepolicy": "shop:([a-z-]+)', text))
+    path = ROOT / one("ImageUpdateAutomation", "manifests/flux")["spec"]["update"]["path"]
+    text = "".join(file.read_text() for file in path.rglob("*.yaml"))
     policies = {
         it["metadata"]["name"] for it in objects("manifests/flux") if it["kind"] == "ImagePolicy"
     }
-    assert marked == policies
-    path = one("ImageUpdateAutomation", "manifests/flux")["spec"]["update"]["path"]
-    assert path == "./manifests/frontend"
+    assert {policy for _, _, policy, _ in MARKED.findall(text)} == policies
+    assert len(MARKED.findall(text)) == text.count('# {"$imagepolicy"')
+
+
+BUILDS = [
+    ("gatewayapi", {"frontend": "registry.test/new:2.0.0"}),
+    ("nginx", {"frontend": "registry.test/new:2.0.0"}),
+    (
+        "pair",
+        {
+            "frontend-stable": "registry.test/new:2.0.0",
+            "frontend-canary": "registry.test/new:2.1.0-rc.1",
+        },
+    ),
+]
+
+
+@needs_kubectl
+@pytest.mark.parametrize(("overlay", "images"), BUILDS)
+def test_after_an_image_update_each_deployment_runs_the_image_of_its_policy(
+    overlay: str, images: dict[str, str], tmp_path: Path
+) -> None:
+    """A name that Flux has written must not be one that an overlay looks for in vain."""
+    tags = {"frontend-stable": "2.0.0", "frontend-canary": "2.1.0-rc.1"}
+    for folder in ("manifests", "flagger"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    for file in (tmp_path / "manifests").rglob("*.yaml"):
+        file.write_text(
+            MARKED.sub(
+                lambda it: it[1] + {"name": "registry.test/new", "tag": tags[it[3]]}[it[4]] + it[2],
+                file.read_text(),
+            )
+        )
+    assert images == {
+        it["metadata"]["name"]: it["spec"]["template"]["spec"]["containers"][0]["image"]
+        for it in rendered(tmp_path / "manifests/frontend" / overlay)
+        if it["kind"] == "Deployment"
+    }
 
 
 def test_the_service_may_do_what_the_code_does_and_no_more() -> None:

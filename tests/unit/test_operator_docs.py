@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.builders import Brakes, Reading, a_canary, a_target, a_view
-from tests.markdown import ROOT, blocks, commands, page
+from tests.markdown import DOCS, ROOT, blocks, commands, links, page
 from webhook import cli, outlook, status
 from webhook.brakes import Brake, Change
 from webhook.checks import Outcome
@@ -100,3 +100,17 @@ def test_an_operator_may_patch_canaries_and_the_service_may_not() -> None:
     assert {verb for verb, what in rights(service["rules"]) if what == "canaries"} == {
         "get", "list", "watch",
     }  # fmt: skip
+
+
+def test_what_has_to_be_adapted_before_flux_applies_it_is_named() -> None:
+    """All that has a host, a registry or another namespace in it, but the pair without Flagger."""
+    linked = {file for file, _ in links(DOCS / "install-flux.md")}
+    foreign = re.compile(r"^[^#\n]*example\.com|kubernetes\.io/metadata\.name", re.MULTILINE)
+    examples = {
+        file
+        for folder in ("manifests", "flagger")
+        for file in (ROOT / folder).rglob("*.yaml")
+        if foreign.search(file.read_text()) and "pair" not in file.parts
+    }
+    assert len(examples) > 5
+    assert examples <= linked

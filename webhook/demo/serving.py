@@ -39,7 +39,7 @@ class Serving:
         self, api_url: str, folder: Path, hear: Callable[[str], None], command: str = "serve"
     ) -> None:
         """Prepare it; `hear` is told each line of its log, in a thread."""
-        main, read = _free_addresses(2)
+        main, read = free_addresses(2)
         self.url = f"http://{main}"
         self._command = command
         self._read_url = f"http://{read}"
@@ -156,7 +156,8 @@ def _kubeconfig(api_url: str, folder: Path) -> Path:
     return path
 
 
-def _free_addresses(count: int) -> list[str]:
+def free_addresses(count: int) -> list[str]:
+    """Addresses of loopback that nothing listens on."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -15,6 +15,7 @@ FLAGGERS_TIMEOUT = "10s"
 """What Flagger waits for a webhook that has no timeout."""
 
 _EVENT_FLAG = "event-webhook="
+_EVENT_VARIABLE = "EVENT_WEBHOOK_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +67,35 @@ def release(item: Item, mesh: MeshDefaults) -> Release:
 
 
 def event_webhooks(flagger: Item) -> frozenset[str]:
-    """The URL of the `-event-webhook` where a Deployment or a HelmRelease is Flagger's.
+    """The URLs of the `-event-webhook` where a Deployment or a HelmRelease is Flagger's.
 
     Raises:
         FieldError: it is neither a Deployment nor a HelmRelease.
     """
     if flagger.kind == "HelmRelease":
-        url = text(flagger.obj, "spec", "values", "eventWebhook")
-        return frozenset([url] if url else [])
-    containers = objects(flagger.obj, "spec", "template", "spec", "containers")
-    flags = (flag.lstrip("-") for container in containers for flag in _texts(container, "args"))
-    return frozenset(
-        flag.removeprefix(_EVENT_FLAG) for flag in flags if flag.startswith(_EVENT_FLAG)
-    )
+        values = find(flagger.obj, "spec", "values")
+        urls = [find(values, "eventWebhook"), *_variables(find(values, "env"))]
+    else:
+        containers = objects(flagger.obj, "spec", "template", "spec", "containers")
+        urls = [url for it in containers for url in (*_flags(it), *_variables(find(it, "env")))]
+    return frozenset(url for url in urls if isinstance(url, str) and url)
+
+
+def _flags(container: Object) -> Iterator[str]:
+    """What its flags say; Flagger's own chart has them in `command`."""
+    for field in ("command", "args"):
+        flags = (flag.lstrip("-") for flag in _texts(container, field))
+        yield from (it.removeprefix(_EVENT_FLAG) for it in flags if it.startswith(_EVENT_FLAG))
+
+
+def _variables(env: object) -> Iterator[object]:
+    """What an environment says, or None: of a value in a Secret nothing is known.
+
+    Another chart's values may have something else under this name.
+    """
+    for it in env if isinstance(env, list) else ():
+        if find(it, "name") == _EVENT_VARIABLE:
+            yield find(it, "value")
 
 
 def _webhook(obj: Object) -> Webhook:

@@ -39,7 +39,7 @@ Set LOCKSTEP_MESH_PROVIDER and LOCKSTEP_HOOK_DEADLINE where the service has
 them. Give all that belongs together in one call: a rule says nothing about
 what it does not see. docs/doctor.md explains each rule.
 Exit code 0: nothing was found; 1: something was, or something could not be
-read; 2: bad usage.
+read, or there was nothing to read; 2: bad usage.
 """
 
 
@@ -91,7 +91,10 @@ def _of_files(options: argparse.Namespace, chosen: Settings) -> Report:
     )
     seen = world(snapshot)
     findings = examine(seen, frozenset(options.skip))
-    return Report(findings, len(found.items), found.unread, [*found.notes, *blind(seen)])
+    # Such as what a pipe brings whose first half has failed: no CI should be green for it.
+    nothing = [] if found.items else [f"{', '.join(options.paths)}: no Kubernetes object in it"]
+    unread = found.unread or nothing
+    return Report(findings, len(found.items), unread, [*found.notes, *blind(seen)])
 
 
 def _of_cluster(options: argparse.Namespace, chosen: Settings) -> Report:

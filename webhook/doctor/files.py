@@ -3,13 +3,13 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 import yaml
 
-from webhook.doctor import flux
+from webhook.doctor import documents, flux
 from webhook.doctor.snapshot import Item, item
 from webhook.fields import FieldError, Object, find, objects, text
 
@@ -17,6 +17,12 @@ STANDARD_INPUT = "-"
 _KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _SUFFIXES = (".yaml", ".yml")
 _BUILD_SECONDS = 60
+_LOOKED_AT = (
+    "Canary", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "DaemonSet", "Deployment",
+    "HelmRelease", "Kustomization", "Role", "RoleBinding", "StatefulSet",
+)  # fmt: skip
+"""The kinds that rules are about; of others it does not matter if they are no proper objects."""
+
 _BUILDERS = (("kustomize", "build"), ("kubectl", "kustomize"))
 
 
@@ -49,7 +55,8 @@ class Tree:
             for folder, obj in self.kustomized.items()
             for name in _included(obj)
         }
-        return [folder for folder in self.kustomized if folder not in included]
+        free = [folder for folder in self.kustomized if folder not in included]
+        return free or list(self.kustomized)  # those in a circle: Kustomize says what is wrong
 
 
 def read(paths: Sequence[str]) -> Manifests:
@@ -60,7 +67,7 @@ def read(paths: Sequence[str]) -> Manifests:
     found = Manifests()
     tree = _tree(found, [Path(it) for it in paths if it != STANDARD_INPUT])
     if STANDARD_INPUT in paths:
-        _add(found, sys.stdin.read(), "standard input", Path.cwd())
+        _add_text(found, sys.stdin.read, "standard input", Path.cwd())
     for file in tree.loose:
         _add_file(found, file)
     builder = _builder()
@@ -77,7 +84,7 @@ def read(paths: Sequence[str]) -> Manifests:
 
 
 def _tree(found: Manifests, paths: Sequence[Path]) -> Tree:
-    files = [file for path in paths for file in _files(found, path.resolve())]
+    files = [file for path in paths for file in _files(found, path)]
     charts = sorted({file.parent for file in files if file.name == "Chart.yaml"})
     files = [file for file in files if not any(_below(file, chart) for chart in charts)]
     kustomized = {
@@ -90,13 +97,16 @@ def _tree(found: Manifests, paths: Sequence[Path]) -> Tree:
 
 
 def _files(found: Manifests, path: Path) -> Iterator[Path]:
-    if path.is_file():
-        yield path
-    elif path.is_dir():
+    if path.is_dir():
+        path = path.resolve()
         for file in sorted(path.rglob("*")):
             hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if file.is_file() and file.suffix in _SUFFIXES and not hidden:
+            ours = file.suffix in _SUFFIXES or file.name in _KUSTOMIZATION
+            if ours and file.is_file() and not hidden:
                 yield file
+    elif path.exists():
+        # What a shell makes of <(…) is a pipe, and has no place of its own.
+        yield path.resolve() if path.is_file() else path
     else:
         found.unread.append(f"{_shown(path)}: no such file or folder")
 
@@ -150,29 +160,33 @@ def _read_unbuilt(found: Manifests, tree: Tree) -> None:
 
 
 def _add_file(found: Manifests, file: Path) -> None:
+    _add_text(found, file.read_text, _shown(file), file.parent)
+
+
+def _add_text(found: Manifests, read: Callable[[], str], source: str, folder: Path) -> None:
     try:
-        _add(found, file.read_text(), _shown(file), file.parent)
+        text = read()
     except (OSError, UnicodeDecodeError) as error:
-        found.unread.append(f"{_shown(file)}: {error}")
+        found.unread.append(f"{source}: {error}")
+    else:
+        _add(found, text, source, folder)
 
 
-def _add(found: Manifests, document: str, source: str, folder: Path) -> None:
+def _add(found: Manifests, text: str, source: str, folder: Path) -> None:
     try:
-        for obj in _objects(yaml.safe_load_all(document)):
-            found.items.append(item(obj, source, _place(folder)))
-    except (yaml.YAMLError, FieldError) as error:
+        for document in documents.documents(text):
+            _add_document(found, document, source, folder)
+    except yaml.YAMLError as error:
         found.unread.append(f"{source}: {' '.join(str(error).split())}")
 
 
-def _objects(documents: Iterable[object]) -> Iterator[Object]:
-    """Each Kubernetes object in YAML, those of a List too; other documents are no manifests."""
-    for document in documents:
-        if not isinstance(document, Mapping) or "kind" not in document:
-            continue
-        if text(document, "kind") == "List":
-            yield from _objects(objects(document, "items"))
-        else:
-            yield document
+def _add_document(found: Manifests, document: object, source: str, folder: Path) -> None:
+    try:
+        for obj in documents.kubernetes(document):
+            if find(obj, "kind") in _LOOKED_AT or find(obj, "metadata", "name"):
+                found.items.append(item(obj, source, _place(folder)))
+    except FieldError as error:
+        found.unread.append(f"{source}: {error}")
 
 
 def _first(found: Manifests, file: Path) -> Object | None:

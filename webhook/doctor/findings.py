@@ -53,3 +53,8 @@ def annotation(key: str, value: str) -> tuple[str, ...]:
 def label(key: str, value: str) -> tuple[str, ...]:
     """The lines of a label."""
     return lines({"metadata": {"labels": {key: str(value)}}})
+
+
+def place(variable: str) -> tuple[str, ...]:
+    """The line of a JSON text that has a place for a variable of Flux's."""
+    return ("# in its text", f'"{variable}": ${{{variable}:=0}},')

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import PurePath, PurePosixPath
 
 from webhook.doctor.snapshot import Item, Snapshot
@@ -51,7 +52,7 @@ class Kustomization:
             )
         if item == self.item or item.group == "kustomize.config.k8s.io":
             return False
-        return any(self.leads_to(it) for it in _roots(item.folder, snapshot))
+        return any(self.leads_to(it) for it in _roots(item.folder, snapshot.built))
 
     def leads_to(self, folder: PurePath) -> bool:
         """Whether its path leads there: from the repository's root, if that is known."""
@@ -126,10 +127,11 @@ def _entry(entry: str) -> str:
     return f"{kind.rpartition('_')[2]} {namespace}/{name}" if namespace else f"{kind} {name}"
 
 
-def _roots(folder: PurePath, snapshot: Snapshot) -> tuple[PurePath, ...]:
+@cache  # asked for each pair of an object and a Kustomization
+def _roots(folder: PurePath, built: frozenset[PurePath]) -> tuple[PurePath, ...]:
     """The folders that, as the path of a Kustomization, hold what is in this folder.
 
     Flux builds a folder's own kustomization.yaml; where there is none, all that lies below.
     """
-    above = (it for it in folder.parents if it not in snapshot.built)
+    above = (it for it in folder.parents if it not in built)
     return (folder, *above)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from webhook import routers
-from webhook.doctor.canaries import Release
+from webhook.doctor.canaries import Release, Webhook
 from webhook.doctor.findings import Fault, lines
 from webhook.doctor.world import World
 from webhook.gates import Hook
@@ -60,11 +60,16 @@ def traffic_increase_hook(world: World) -> Iterator[Fault]:
 
 def hook_path(world: World) -> Iterator[Fault]:
     """A hook calls the path of another type; a `rollback` hook may then roll back every rollout."""
-    for it, name, kind, calls in _crossed(world):
-        harm = f"its {kind} webhook {name} calls /{calls}, which answers another question"
-        if kind == Hook.ROLLBACK:
+    for it, hook in _crossed(world):
+        harm = (
+            f"its {hook.type} webhook {hook.name} calls /{hook.calls}, which answers another "
+            "question"
+        )
+        if hook.type == Hook.ROLLBACK:
             harm += ": 200 from there makes Flagger roll back"
-        yield Fault(it.item, harm, _hook(Hook(kind)))
+        service = hook.url.rstrip("/").rpartition("/")[0]
+        corrected = {"name": hook.name, "type": hook.type, "url": f"{service}/{hook.type}"}
+        yield Fault(it.item, harm, lines({"spec": {"analysis": {"webhooks": [corrected]}}}))
 
 
 def hook_timeout(world: World) -> Iterator[Fault]:
@@ -91,12 +96,12 @@ def event_silenced(world: World) -> Iterator[Fault]:
             yield Fault(it.item, harm, _hook(Hook.EVENT, name="cluster-event", url=url))
 
 
-def _crossed(world: World) -> Iterator[tuple[Release, str, str, Hook]]:
+def _crossed(world: World) -> Iterator[tuple[Release, Webhook]]:
     """Webhooks of a type that Lockstep serves whose URL is the path of another one."""
     for it in world.releases:
         for hook in it.webhooks:
             if hook.calls and hook.type in list(Hook) and not hook.ours:
-                yield it, hook.name, hook.type, hook.calls
+                yield it, hook
 
 
 def _hook(hook: Hook, name: str = "", url: str = "", retries: int = 0) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
 """Rules about how Flux renders and applies the number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from webhook.doctor.findings import Fault, annotation, label, lines
+from webhook.doctor.findings import Fault, annotation, label, lines, place
 from webhook.doctor.flux import SSA, SUBSTITUTE, WATCH, HelmRelease, Kustomization
+from webhook.doctor.snapshot import together
 from webhook.doctor.world import Labelled, World
-from webhook.targets import MODE, NUMBER, Mode, Target
+from webhook.kinds import Name
+from webhook.targets import MODE, NUMBER, BrokenTarget, Mode, Target
 
 _LEFT_ALONE = ("IfNotPresent", "Ignore")
 _SHOWN = 5
@@ -74,7 +76,7 @@ def depends(world: World) -> Iterator[Fault]:
                 f"it depends on {', '.join(ks.depends_on)}: while that is not ready, as in a "
                 "rollout, no number is rendered"
             )
-            fix = ("# no dependsOn here; let the other depend on this one", "spec: {}")
+            fix = lines({"spec": {"dependsOn": []}}, "let the other depend on this one")
             yield Fault(ks.item, harm, fix)
 
 
@@ -109,7 +111,8 @@ def inline(world: World) -> Iterator[Fault]:
         used = ks in world.rendering or ks.sources
         if NUMBER in ks.inline and used:
             harm = f"its inline {NUMBER} ({ks.inline[NUMBER]}) wins over what Lockstep writes"
-            fix = (f"# under spec.postBuild.substitute, without the line {NUMBER}",)
+            left = {name: value for name, value in ks.inline.items() if name != NUMBER}
+            fix = lines({"spec": {"postBuild": {"substitute": left}}}, f"without {NUMBER}")
             yield Fault(ks.item, harm, fix)
 
 
@@ -128,13 +131,47 @@ def not_rendered(world: World) -> Iterator[Fault]:
     for it in world.labelled:
         if it.written:
             continue
-        if it.labels.get(SUBSTITUTE) == "disabled" or it.annotations.get(SUBSTITUTE) == "disabled":
-            harm = "Flux leaves its ${…} alone, so it never follows and no gate opens"
-            yield Fault(it.item, harm, (f"# without {SUBSTITUTE}: disabled", "metadata: {}"))
+        for where, said in (("labels", it.labels), ("annotations", it.annotations)):
+            if said.get(SUBSTITUTE) == "disabled":
+                harm = "Flux leaves its ${…} alone, so it never follows and no gate opens"
+                fix = lines({"metadata": {where: {SUBSTITUTE: "enabled"}}}, "or without this line")
+                yield Fault(it.item, harm, fix)
         for ks in world.appliers(it):
-            if not ks.sources:
-                harm = f"it takes no variable, so {it.item} never follows and no gate opens"
-                yield Fault(ks.item, harm, _sources(ks, "canary-vars"))
+            yield from _unfilled(world, it, ks)
+
+
+def _unfilled(world: World, it: Labelled, ks: Kustomization) -> Iterator[Fault]:
+    """Why a Kustomization's variables do not reach what it renders."""
+    never = f"{it.item} never follows and no gate opens"
+    written = [other.item.name for other in world.written if _same(other, it)]
+    variables = world.variables(ks)
+    # Of files it may be one that is not among them, where none of this Canary's is either.
+    if not ks.sources or (written and not variables):
+        name = written[0] if written else Name("", "canary-vars")
+        if ks.takes(name.name):
+            harm = f"it looks for {name.name} in its own namespace, and that is {name}: {never}"
+            fix = lines({"metadata": {"namespace": name.namespace}})
+        else:
+            taken = ", ".join(source.name for source in ks.sources) or "no variable"
+            harm = f"it takes {taken}, so {never}"
+            fix = _sources(ks, name.name)
+        yield Fault(ks.item, harm, fix)
+    elif variables and it.item.folder is not None and not _places(it, variables):
+        harm = "its text has no place for the variable that Lockstep writes: no gate opens"
+        yield Fault(it.item, harm, place(NUMBER))
+
+
+def _same(one: Labelled, other: Labelled) -> bool:
+    """Whether they are one Canary's."""
+    return one.canary == other.canary and together(one.item.name, other.item.name)
+
+
+def _places(it: Labelled, variables: Iterable[Labelled]) -> bool:
+    """Whether its text has a place for one of the variables."""
+    return any(
+        isinstance(variable.target, BrokenTarget) or variable.target.key in it.variables
+        for variable in variables
+    )
 
 
 def suspended(world: World) -> Iterator[Fault]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from webhook.doctor.findings import Fault, label, lines
+from webhook.doctor.findings import Fault, label, lines, place
 from webhook.doctor.snapshot import together
 from webhook.doctor.world import Labelled, World
-from webhook.targets import LABEL, NUMBER, BrokenTarget, Target
+from webhook.fields import strings
+from webhook.targets import KEY, LABEL, NUMBER, BrokenTarget, Target
 
 
 def invalid(world: World) -> Iterator[Fault]:
@@ -13,7 +14,7 @@ def invalid(world: World) -> Iterator[Fault]:
     for it in world.labelled:
         if isinstance(it.target, BrokenTarget) and not it.immutable:
             harm = f"{it.target.problem}, so it is never written and every rollout is refused"
-            yield Fault(it.item, harm, _VALID)
+            yield Fault(it.item, harm, _zero(it, _key(it)))
 
 
 def in_git(world: World) -> Iterator[Fault]:
@@ -32,8 +33,7 @@ def no_default(world: World) -> Iterator[Fault]:
     for it in world.labelled:
         if it.variables.get(NUMBER, "0") is None:
             harm = "while the variable does not exist, Flux renders nothing in its place: no JSON"
-            fix = ("# in its text", f'"{NUMBER}": ${{{NUMBER}:=0}},')
-            yield Fault(it.item, harm, fix)
+            yield Fault(it.item, harm, place(NUMBER))
 
 
 def no_write_target(world: World) -> Iterator[Fault]:
@@ -69,20 +69,15 @@ def unknown_canary(world: World) -> Iterator[Fault]:
             yield Fault(it.item, harm, label(LABEL, near[0] if near else "<canary>"))
 
 
-_VALID = (
-    "# either",
-    "data:",
-    f'  {NUMBER}: "0"',
-    "# or",
-    "data:",
-    "  config.json: |",
-    f'    {{"{NUMBER}": 0}}',
-)
+def _key(it: Labelled) -> str:
+    """The data key that a ConfigMap without a valid number should have it under."""
+    data = strings(it.item.obj, "data")
+    return it.annotations.get(KEY) or ("config.json" if "config.json" in data else NUMBER)
 
 
 def _zero(it: Labelled, key: str) -> tuple[str, ...]:
     if NUMBER in it.variables:
-        return ("# in its text", f'"{NUMBER}": ${{{NUMBER}:=0}},')
+        return place(NUMBER)
     if key.endswith(".json"):
         return (f"# in {key}", f'"{NUMBER}": 0,')
     return lines({"data": {key: "0"}})
