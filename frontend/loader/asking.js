@@ -17,15 +17,19 @@ const PATIENCE = 300;
  */
 export const ask = async () => {
   const response = await fetch(config, { cache: "no-store" });
-  let settings = nothing;
+  let document;
   try {
     if (!response.ok) throw response.status;
-    settings = parse(await response.json(), response.headers.has("Lockstep-Stale"));
+    document = await response.json();
+    // The mounted file, whose number may be too high by now.
+    if (response.headers.has("Lockstep-Stale")) document.CANARY_PERCENTAGE = 0;
+    return parse(document);
   } catch (error) {
     report("config", error);
+    return nothing;
+  } finally {
+    remember(document);
   }
-  remember(settings);
-  return settings;
 };
 
 /**

@@ -6,9 +6,7 @@
  */
 export const fnv1a = (text) => {
   let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) {
-    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  }
+  for (const it of text) hash = Math.imul(hash ^ it.charCodeAt(0), 0x01000193);
   return hash >>> 0;
 };
 

@@ -20,7 +20,7 @@ export const HOUR = 3600;
  * @returns {string | undefined}
  */
 export const read = (name, text = document.cookie) =>
-  RegExp(`(?:^|[?&; ])${name}=([^&;]*)`).exec(text)?.[1];
+  text.match(`(^|[?&; ])${name}=([^&;]*)`)?.[2];
 
 /**
  * @param {string} name

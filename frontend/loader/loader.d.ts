@@ -34,7 +34,7 @@ export interface Lockstep {
   bucket: number;
   /** `FEATURE_FLAGS`, as they are in the configuration. `{}` where it could not be learnt. */
   flags: Record<string, unknown>;
-  /** Whether the share fell to 0 since: the next page will be stable. */
+  /** Whether the share fell to 0 since: the next page will be stable. Never where it is forced. */
   killed: boolean;
 }
 
@@ -60,7 +60,7 @@ declare global {
   interface WindowEventMap {
     /** It is decided which build this page gets. */
     "lockstep:cohort": CustomEvent<Lockstep>;
-    /** On a page with the canary: the share fell to 0, so the next page will be stable. */
+    /** On a page with the canary that isn't forced: the share fell to 0, so the next page will be stable. */
     "lockstep:kill": CustomEvent<undefined>;
     "lockstep:problem": CustomEvent<LockstepProblem>;
   }

@@ -12,25 +12,19 @@ const PATIENCE = 4000;
 /** @type {import("./loader").Lockstep} */
 const lockstep = { cohort: "stable", reason: "error", bucket: 0, killed: false, ...nothing };
 
-/**
- * Load an entry module. Nothing of an application runs before its start() is called.
- *
- * @type {(entry: string) => Promise<import("./loader").Application>}
- */
-const load = (entry) => import(entry);
-
 /** Another address the second time, since a browser may remember that the first one failed. */
 const startStable = () =>
-  load(stable)
-    .catch(() => load(`${stable}?again`))
+  import(stable)
+    .catch(() => import(`${stable}?again`))
     .then((application) => application.start(lockstep));
 
 const startCanary = async () => {
-  let began = false;
+  let began = false; // nothing of an application runs before its start() is called
   try {
-    const application = await within(PATIENCE, load(canary));
+    const application = await within(PATIENCE, import(canary));
     began = true;
-    watch(lockstep);
+    // Forced, it would be canary again: nothing to tell.
+    if (lockstep.reason == "share") watch(lockstep);
     await within(PATIENCE, application.start(lockstep));
   } catch (error) {
     avoid(lockstep.release);

@@ -15,21 +15,19 @@
 export const nothing = { share: 0, release: "", flags: {} };
 
 /**
- * Read the document that nginx answered.
+ * Read the document that nginx answered, now or before.
  *
  * @param {any} document parsed JSON
- * @param {boolean} stale whether it is the mounted file: its number may be too high by now
  * @returns {Settings}
  * @throws where the number is none
  */
-export const parse = (document, stale) => {
-  const { CANARY_PERCENTAGE, CANARY_RELEASE: release = "none", FEATURE_FLAGS: flags } = document;
-  const share = stale ? 0 : CANARY_PERCENTAGE;
+export const parse = (document) => {
+  const { CANARY_PERCENTAGE: share, CANARY_RELEASE: release = "none", FEATURE_FLAGS: flags } = document;
   // Unsigned and of the same type: no text, no fraction, not negative, not missing.
   if (share >>> 0 !== share || share > 100) throw `share ${share}`;
   return {
     share,
-    release: release == "none" ? "" : release,
+    release: release == "none" ? "" : `${release}`,
     flags: { ...flags },
   };
 };

@@ -17,5 +17,6 @@ export const tell = (type, detail) => dispatchEvent(new CustomEvent(`lockstep:${
  */
 export const report = (what, error) => {
   tell("problem", { what, error });
-  if (reports) navigator.sendBeacon(`${reports}?${what}`, `${error}`);
+  // A browser may be set to have no beacons.
+  if (reports) navigator.sendBeacon?.(`${reports}?${what}`, `${error}`);
 };

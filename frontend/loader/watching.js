@@ -14,10 +14,9 @@ export const watch = (lockstep) => {
     if (lockstep.killed || document.hidden) return;
     ask().then(
       ({ share }) => {
-        if (!share && !lockstep.killed) {
-          lockstep.killed = true;
-          tell("kill");
-        }
+        if (share || lockstep.killed) return;
+        lockstep.killed = true;
+        tell("kill");
       },
       () => {}, // without an answer the tab stays as it is: it is offline, or the next try will tell
     );

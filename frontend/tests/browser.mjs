@@ -47,8 +47,8 @@ export class Browser {
    * @param {(path: string) => Promise<Response>} world.fetch
    * @param {(path: string) => Promise<object>} world.load what `import()` resolves to
    */
-  constructor({ fetch, load, userAgent = CHROME, origin = "https://shop.example", cookies = true, storage = true }) {
-    Object.assign(this, { fetch, load, userAgent, origin, cookies, keeps: storage });
+  constructor({ fetch, load, userAgent = CHROME, origin = "https://shop.example", cookies = true, storage = true, beacons = true }) {
+    Object.assign(this, { fetch, load, userAgent, origin, cookies, keeps: storage, beacons });
   }
 
   /**
@@ -96,7 +96,7 @@ export class Page {
       origin: browser.origin,
       navigator: {
         userAgent: browser.userAgent,
-        sendBeacon: (path, body) => page.beacons.push([path, body]),
+        sendBeacon: browser.beacons ? (path, body) => page.beacons.push([path, body]) : undefined,
       },
       localStorage: storage,
       fetch: browser.fetch,

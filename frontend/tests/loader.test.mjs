@@ -171,6 +171,33 @@ test("an answer that comes too late is for the next page", async () => {
   assert.deepEqual(started(await open(browser)), ["canary"]);
 });
 
+test("what is remembered is read like an answer, whoever wrote it", async () => {
+  const browser = last(config(50));
+  await open(browser);
+  const [key] = browser.storage.keys();
+  browser.fetch = refused;
+  const now = Date.now();
+  const poisons = [
+    "7", "null", "{}", "[]", "<!doctype html>", `["${now}x",{"CANARY_PERCENTAGE":100}]`, `[${now},null]`, `[${now}]`,
+    `[${now},{"CANARY_PERCENTAGE":"100"}]`, `[${now},{"CANARY_PERCENTAGE":[100]}]`, `[${now},{"CANARY_PERCENTAGE":1000}]`,
+    `[${now},{"share":"100","release":"${RELEASE}","flags":null}]`,
+  ];
+  for (const poison of poisons) {
+    browser.storage.set(key, poison);
+    const page = await open(browser);
+    assert.deepEqual([started(page), page.lockstep.reason], [["stable"], "share"], poison);
+    assert.deepEqual({ ...page.lockstep.flags }, {}, poison);
+  }
+});
+
+test("another configuration's number is not remembered as this one's", async () => {
+  const browser = first(config(50));
+  await open(browser, { dataset: { config: "/config/admin.json" } });
+  browser.fetch = refused;
+  assert.deepEqual(started(await open(browser)), ["stable"]);
+  assert.deepEqual(started(await open(browser, { dataset: { config: "/config/admin.json" } })), ["canary"]);
+});
+
 test("after an answer that was none, an older number doesn't count any more", async () => {
   const browser = first(config(50));
   await open(browser);
@@ -261,6 +288,16 @@ test("a forced canary that fails doesn't reload for ever", async () => {
   assert.deepEqual([started(next), next.reloaded], [["stable"], false]);
 });
 
+test("a release that is a number is told from the next one", async () => {
+  const load = withCanary("throw new Error('no')");
+  const browser = browserOf(config(100, { CANARY_RELEASE: 1 }), { load });
+  await open(browser);
+  browser.load = both;
+  assert.deepEqual(started(await open(browser)), ["stable"]);
+  browser.fetch = config(100, { CANARY_RELEASE: 2 });
+  assert.deepEqual(started(await open(browser)), ["canary"]);
+});
+
 test("stable is asked for twice before it is given up, and that is reported", async () => {
   const load = async () => { throw new TypeError("Failed to fetch"); };
   const page = await open(browserOf(config(0), { load }), {});
@@ -341,6 +378,15 @@ test("problems are posted where the page says", async () => {
   assert.deepEqual(page.beacons, [["/lockstep/report?config", "share 101"]]);
 });
 
+test("a browser without beacons gets its application all the same", async () => {
+  const load = withCanary("throw new Error('no')");
+  for (const share of [101, 100]) {
+    const browser = browserOf(config(share), { load, beacons: false });
+    const page = await open(browser, { dataset: { report: "/lockstep/report" } });
+    assert.deepEqual(started(page), ["stable"], share);
+  }
+});
+
 test("paths are those of the script element", async () => {
   const asked = [];
   const fetch = (path) => (asked.push(path), config(0)());
@@ -406,6 +452,17 @@ test("a hidden tab asks nothing, and asks at once when it is looked at", async (
   page.show(true);
   await sleep(5);
   assert.deepEqual([world.asked, kills()], [1, 1]);
+});
+
+test("a forced canary is told of no kill switch, since its next page is canary too", async (t) => {
+  let asked = 0;
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const page = await open(browserOf(() => (asked++, config(0)())), { search: "?canary=always" });
+  assert.deepEqual(started(page), ["canary"]);
+  t.mock.timers.tick(600_000);
+  page.show(true);
+  await sleep(5);
+  assert.deepEqual([asked, page.lockstep.killed], [1, false]);
 });
 
 test("an open tab that gets no answer stays as it is and goes on asking", async (t) => {

@@ -7,7 +7,9 @@
  * This adds entry.js, the module that the loader imports, and the assets of earlier releases: a tab
  * that was opened before a promotion still loads its lazy chunks after it.
  */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -20,7 +22,9 @@ const filesIn = (folder) =>
     .map((it) => join(it.parentPath, it.name).slice(folder.length + 1))
     .sort();
 
+/** What the build itself has made stays, also where a name has no hash after all. */
 const copy = (from, to) => {
+  if (existsSync(to)) return;
   mkdirSync(dirname(to), { recursive: true });
   copyFileSync(from, to);
 };
@@ -45,13 +49,15 @@ export const release = (site, { entry, previous, keep = 3 }) => {
   writeFileSync(join(site, RELEASES), `${JSON.stringify([own, ...releases])}\n`);
 };
 
-if (import.meta.filename === process.argv[1]) {
+if (import.meta.filename === realpathSync(process.argv[1])) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { entry: { type: "string" }, previous: { type: "string" }, keep: { type: "string", default: "3" } },
   });
   try {
-    if (positionals.length != 1 || !values.entry) throw Error("usage: release.mjs SITE --entry FILE [--previous SITE]");
+    if (positionals.length != 1 || !values.entry || !/^\d+$/.test(values.keep)) {
+      throw Error("usage: release.mjs SITE --entry FILE [--previous SITE] [--keep 3]");
+    }
     release(positionals[0], { ...values, keep: Number(values.keep) });
   } catch (error) {
     console.error(`release.mjs: ${error.message}`);

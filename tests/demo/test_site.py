@@ -82,4 +82,7 @@ def test_one_can_watch_visitors_move_to_the_canary_and_back(browser: Browser) ->
         assert shop.inner_text(timeout=20_000) in {"Blue shop", "Green shop"}
         page.wait_for_function("() => !document.querySelector('#success i.canary')", timeout=60_000)
         rest, _ = demo.communicate(timeout=60)
+        page.wait_for_selector("text=The demo is over", timeout=10_000)
+        page.wait_for_timeout(3500)  # it is loaded anew every 3 s, and isn't any more
+        assert shop.inner_text() == "Blue shop"
     assert demo.returncode == 0, json.dumps(rest)

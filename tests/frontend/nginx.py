@@ -101,8 +101,11 @@ class Nginx:
             self.process.send_signal(number)
             self.process.wait(20)
             self.process = None
-            for left in self.folder.glob("*.sock"):
-                left.unlink()
+
+    def kill(self) -> None:
+        """End all of it at once, as the kernel does for want of memory."""
+        self._signal_all(signal.SIGKILL)
+        self._end(signal.SIGKILL)
 
     def reload(self) -> None:
         """Take the configuration that was written; what is under way ends by the old one."""
@@ -129,6 +132,7 @@ class Pod(Nginx):
     stable: str = "127.0.0.1:1"
     canary: str = "127.0.0.1:1"
     config: str = "http://127.0.0.1:1/"
+    resolver: str = "127.0.0.1"
 
     def __post_init__(self) -> None:
         values = {
@@ -138,11 +142,18 @@ class Pod(Nginx):
             "FRONTEND_STABLE": self.stable,
             "FRONTEND_CANARY": self.canary,
             "LOCKSTEP_CONFIG": self.config,
-            "NGINX_LOCAL_RESOLVERS": "127.0.0.1",
+            "NGINX_LOCAL_RESOLVERS": self.resolver,
         }
         main = (FRONTEND / "nginx/nginx.conf").read_text().replace("/tmp/", TMP)  # noqa: S108
         own = filled_in((FRONTEND / "nginx/frontend.conf.template").read_text(), values)
         self.configuration = main.replace(f"include {TMP}frontend.conf;", own)
+
+    def start(self) -> None:
+        """Start it, after what the entry point of nginx's image runs before."""
+        for script in (FRONTEND / "nginx").glob("*.sh"):
+            text = script.read_text().replace("/tmp/", f"{self.folder}/")  # noqa: S108
+            subprocess.run(["sh", "-e", "-c", text], check=True)
+        super().start()
 
     def show(self, site: Path) -> None:
         """Another image; a rolling update answers all the time."""

@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontend.programs import ROOT, need
+from tests.frontend.programs import FRONTEND, ROOT, built, need, node
 
 pytestmark = pytest.mark.slow
+
+
+def test_the_loader_is_as_big_as_the_docs_say() -> None:
+    need("node", "npm")
+    built()
+    (size,) = re.findall(r" (\d+) gzipped", node(FRONTEND / "build-loader.mjs"))
+    assert f"| {int(size):,} bytes;" in (ROOT / "docs/frontend.md").read_text()
 
 
 def test_the_sample_is_built_by_what_the_docs_say(tmp_path: Path) -> None:

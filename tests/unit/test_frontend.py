@@ -54,6 +54,13 @@ def test_everything_that_nginx_writes_is_in_tmp() -> None:
     assert [it for it in paths if it.startswith("/etc/")] == ["/etc/nginx/mime.types"]
 
 
+def test_the_entry_point_of_the_image_runs_every_script() -> None:
+    scripts = sorted((FRONTEND / "nginx").glob("*.sh"))
+    assert scripts
+    for script in scripts:
+        assert f"COPY --chmod=755 nginx/{script.name} /docker-entrypoint.d/" in DOCKERFILE
+
+
 def test_the_nginx_variables_are_documented() -> None:
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", DOCS, re.MULTILINE))
     assert documented == needed() - {"NGINX_LOCAL_RESOLVERS"}

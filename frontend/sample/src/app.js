@@ -6,7 +6,7 @@ import { edition } from "#edition";
 import { element } from "./element.js";
 
 const why = ({ cohort, reason, share, bucket, release }) =>
-  `${cohort}, decided by ${reason} · share ${share} % · bucket ${bucket} · release ${release || "without a name"}`;
+  `You are on ${cohort} (${reason}) · share ${share}\u00a0% · bucket ${bucket} · ${release ? `release ${release}` : "no release name"}`;
 
 /** The next page is stable, so offer one; don't take this one away. */
 const offerReload = (app) => {
@@ -26,7 +26,11 @@ const style = () => {
     body { font: 16px/1.5 sans-serif; margin: 0; }
     h1 { font-size: 1.5rem; margin: 0; }
     header { background: ${edition.colour}; color: white; padding: 1rem 2rem; }
-    main > :not(header) { margin: 1rem 2rem; }`);
+    main > :not(header) { margin: 1rem 2rem; }
+    #why { color: #555; font-size: .875rem; }
+    #goods { padding-left: 1.25rem; }
+    #more { font: inherit; padding: .375rem 1rem; }
+    #app > #reload { background: #fff3cd; margin: 0; padding: .5rem 2rem; }`);
   document.adoptedStyleSheets = [sheet];
 };
 

@@ -2,5 +2,5 @@ export const edition = {
   name: "green",
   title: "Green shop",
   colour: "#1b7a3d",
-  goods: ["Lamp", "Chair", "Table", "Sofa: new"],
+  goods: ["Lamp", "Chair", "Table", "Sofa (new)"],
 };

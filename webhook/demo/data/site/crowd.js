@@ -12,9 +12,10 @@ const numbers = async () => (await fetch("/numbers.json", { cache: "no-store" })
 
 const crowd = (name) => {
   const squares = Array.from({ length: VISITORS }, () => element("i", {}));
-  const share = element("span", { textContent: "…" });
+  const share = element("b", { textContent: "…" });
+  const title = element("h2", { title: name }, element("span", { textContent: name }), share);
   const visitors = element("div", { className: "visitors" }, ...squares);
-  document.getElementById("crowds").append(element("div", { id: name }, `${name}: `, share, visitors));
+  document.getElementById("crowds").append(element("div", { id: name }, title, visitors));
   return ({ CANARY_PERCENTAGE, CANARY_RELEASE }) => {
     share.textContent = `${CANARY_PERCENTAGE}\u00a0%`;
     squares.forEach((square, visitor) => {
@@ -33,12 +34,13 @@ const crowds = new Map(names.map((name) => [name, crowd(name)]));
 which.append(...names.map((name) => element("option", { textContent: name })));
 which.value = names.includes("success") ? "success" : names[0];
 which.onchange = visit;
-visit();
-setInterval(visit, 3000);
 
-const follow = async () => {
-  const found = await numbers().catch(() => ({}));
+/** Until nobody answers any more; then what was seen last stays. */
+for (let turn = 0; ; turn++) {
+  const found = await numbers().catch(() => undefined);
+  if (!found) break;
   for (const [name, number] of Object.entries(found)) crowds.get(name)(number);
-  setTimeout(follow, 500);
-};
-follow();
+  if (turn % 6 == 0) visit();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+}
+document.getElementById("over").textContent = "The demo is over; these are its last numbers.";

@@ -1,1 +1,1 @@
-export { start } from "./assets/app-JCHOQMPO.js";
+export { start } from "./assets/app-G5C37YSO.js";

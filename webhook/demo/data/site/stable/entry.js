@@ -1,1 +1,1 @@
-export { start } from "./assets/app-A7IWAWBX.js";
+export { start } from "./assets/app-MURKTAKK.js";
