@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 from tests.cluster.programs import free_port
-from tests.frontend.programs import wait_for
+from tests.waiting import wait_for
 
 
 @dataclass

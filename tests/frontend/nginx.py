@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Self
 
 from tests.cluster.programs import free_port
-from tests.frontend.programs import FRONTEND, wait_for
+from tests.frontend.programs import FRONTEND
+from tests.waiting import wait_for
 
 TMP = "@tmp@/"
 """Stands for a pod's /tmp/ in a configuration, till it is known where that is here."""

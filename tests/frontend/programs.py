@@ -3,8 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -42,12 +40,3 @@ def node(script: Path, *arguments: str, **options: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> float:
-    """Wait until the condition holds; returns for how many seconds it took."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds, "it did not happen in time"
-        time.sleep(0.005)
-    return time.monotonic() - start

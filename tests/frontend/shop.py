@@ -16,7 +16,7 @@ from tests.frontend.builds import Builds
 from tests.frontend.cluster import Cluster, Json
 from tests.frontend.lockstep import Lockstep, running
 from tests.frontend.nginx import Nginx, Pod
-from tests.frontend.programs import wait_for
+from tests.waiting import wait_for
 
 RELEASE = "abc123"
 """What world.canary() has as `lastAppliedSpec`."""

@@ -14,8 +14,9 @@ from playwright.sync_api import Browser, BrowserContext
 
 from tests.frontend.builds import Builds
 from tests.frontend.chromium import Tab, tab, visitor
-from tests.frontend.programs import FRONTEND, wait_for
+from tests.frontend.programs import FRONTEND
 from tests.frontend.shop import Shop
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,9 @@ from playwright.sync_api import Browser
 from tests.frontend import faults
 from tests.frontend.chromium import tab, visitor
 from tests.frontend.faults import Fault
-from tests.frontend.programs import wait_for
 from tests.frontend.shop import Shop
 from tests.frontend.visitors import Visitors, Visits
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,8 @@ from tests.frontend.builds import Builds
 from tests.frontend.cluster import Ours, ours
 from tests.frontend.lockstep import Lockstep, running
 from tests.frontend.nginx import Pod
-from tests.frontend.programs import need, wait_for
+from tests.frontend.programs import need
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

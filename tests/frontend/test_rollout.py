@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.frontend.builds import Builds
-from tests.frontend.programs import wait_for
 from tests.frontend.shop import Shop, route
 from tests.frontend.visitors import Visitors, Visits, assert_fair
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

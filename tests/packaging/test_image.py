@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests import world
-from tests.service.conftest import wait_for
 from tests.service.test_serve import Process
+from tests.waiting import wait_for
 from webhook import __version__
 from webhook.demo.apiserver import ApiServer
 

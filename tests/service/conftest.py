@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
 from tests import world
+from tests.waiting import wait_for
 from webhook import kinds
 from webhook.app import hooks_app
 from webhook.cluster import Cluster
@@ -146,15 +147,6 @@ def make_lab(lines: Lines) -> Iterator[MakeLab]:
 @pytest.fixture
 def lab(make_lab: MakeLab) -> Lab:
     return make_lab()
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 5.0) -> float:
-    """Wait until the condition holds; returns for how many seconds it took."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds, "it did not happen in time"
-        time.sleep(0.002)
-    return time.monotonic() - start
 
 
 Configure = Callable[..., None]

@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests import world
-from tests.service.conftest import PAYLOAD, Lab, MakeLab, event, wait_for
+from tests.service.conftest import PAYLOAD, Lab, MakeLab, event
+from tests.waiting import wait_for
 from webhook import kinds
 from webhook.demo.store import Store, StoreError
 from webhook.gates import Hook

@@ -9,7 +9,8 @@ import pytest
 from kubernetes.client import Configuration
 
 from tests import world
-from tests.service.conftest import Lab, wait_for
+from tests.service.conftest import Lab
+from tests.waiting import wait_for
 from webhook import errors, kinds
 from webhook.cluster import Cluster, ConfigurationError, connect
 from webhook.deadline import Deadline

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests import world
-from tests.service.conftest import Configure, Lab, MakeLab, wait_for
+from tests.service.conftest import Configure, Lab, MakeLab
+from tests.waiting import wait_for
 from webhook import kinds
 from webhook.cli import main
 from webhook.demo.store import Store

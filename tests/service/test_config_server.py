@@ -17,7 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
 from tests import world
-from tests.service.conftest import Lines, wait_for
+from tests.service.conftest import Lines
+from tests.waiting import wait_for
 from webhook import __version__, kinds
 from webhook.app import read_app
 from webhook.cluster import Cluster

@@ -15,7 +15,8 @@ import yaml
 
 from tests import example, kubectl
 from tests.markdown import DOCS, Command, commands, relative
-from tests.service.conftest import Lab, MakeLab, wait_for
+from tests.service.conftest import Lab, MakeLab
+from tests.waiting import wait_for
 from webhook import kinds
 from webhook.cli import main
 from webhook.demo.store import Store

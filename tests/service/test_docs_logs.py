@@ -8,7 +8,8 @@ import pytest
 
 from tests import example
 from tests.markdown import Command, blocks, commands, page
-from tests.service.conftest import Lab, MakeLab, wait_for
+from tests.service.conftest import Lab, MakeLab
+from tests.waiting import wait_for
 from webhook.demo.store import Store
 
 LOGS = page("logs.md")

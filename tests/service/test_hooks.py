@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests import world
-from tests.service.conftest import Lab, MakeLab, event, wait_for
+from tests.service.conftest import Lab, MakeLab, event
+from tests.waiting import wait_for
 from webhook import kinds
 from webhook.deadline import Deadline
 from webhook.demo.store import Store

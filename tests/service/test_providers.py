@@ -7,7 +7,8 @@ import pytest
 
 from tests import world
 from tests.recorded import FILES, Json, Recorded, read_by, recorded
-from tests.service.conftest import Lab, MakeLab, wait_for
+from tests.service.conftest import Lab, MakeLab
+from tests.waiting import wait_for
 from webhook import kinds, routers
 from webhook.demo.store import Store
 from webhook.kinds import Kind, Name

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests import world
-from tests.service.conftest import PAYLOAD, Lab, MakeLab, event, wait_for
+from tests.service.conftest import PAYLOAD, Lab, MakeLab, event
+from tests.waiting import wait_for
 from webhook.gates import Hook
 from webhook.kinds import Name
 

@@ -18,7 +18,8 @@ import yaml
 
 from tests import world
 from tests.cluster.programs import free_port
-from tests.service.conftest import PAYLOAD, event, wait_for
+from tests.service.conftest import PAYLOAD, event
+from tests.waiting import wait_for
 from webhook.demo.apiserver import ApiServer
 
 pytestmark = pytest.mark.slow

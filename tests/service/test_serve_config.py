@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from tests import world
-from tests.service.conftest import wait_for
 from tests.service.test_serve import Process, serving
+from tests.waiting import wait_for
 from webhook import kinds
 from webhook.demo.apiserver import ApiServer
 from webhook.demo.store import Store

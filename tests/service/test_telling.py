@@ -7,7 +7,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests import world
-from tests.service.conftest import PAYLOAD, Lab, MakeLab, event, wait_for
+from tests.service.conftest import PAYLOAD, Lab, MakeLab, event
+from tests.waiting import wait_for
 from webhook import __version__, kinds
 from webhook.app import METRICS_TYPE, read_app
 from webhook.demo.store import Store

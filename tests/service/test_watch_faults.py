@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests import world
-from tests.service.conftest import Lab, MakeLab, wait_for
+from tests.service.conftest import Lab, MakeLab
+from tests.waiting import wait_for
 from webhook import kinds
 from webhook.demo.apiserver import ApiServer
 from webhook.demo.store import Store
