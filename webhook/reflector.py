@@ -134,7 +134,6 @@ class Reflector:
     def _list(self) -> str:
         listing = self.cluster.list(self.selection, Deadline.after(self.pace.list))
         self.listed(listing.items)
-        self.synced.set()
         self._heard()
         return listing.version
 
@@ -146,6 +145,7 @@ class Reflector:
             with opened as watch:
                 self._heard()
                 self._use(watch)
+                self.synced.set()
                 version = self._hear(watch, version)
             if self.relists:
                 return

@@ -61,13 +61,13 @@ class Watcher:
         self._checks.shutdown(cancel_futures=True)
 
     def missing(self) -> str:
-        """What has not been listed once; empty when everything has."""
+        """What has not been listed and then watched once; empty when everything has."""
         with self._lock:
             reflectors = list(self._reflectors.values())
         if not reflectors:
             return "not yet started"
         waiting = [str(it.selection) for it in reflectors if not it.synced.is_set()]
-        return f"not yet listed: {', '.join(sorted(waiting))}" if waiting else ""
+        return f"not yet followed: {', '.join(sorted(waiting))}" if waiting else ""
 
     def _follow(
         self,

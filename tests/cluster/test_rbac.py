@@ -249,6 +249,7 @@ def test_without_events_it_says_so_and_goes_on(shop: Shop, roles: dict[str, Json
 def test_a_watch_that_is_forbidden_is_named_by_the_probe(
     plane: ControlPlane, shop: Shop, roles: dict[str, Json]
 ) -> None:
+    """For as long as it is: the pods of before go on."""
     shop.without(roles["reading"], "canaries", "watch")
     replica = Replica(plane, "deaf", LOCKSTEP_NAMESPACE=_SHOP)
 
@@ -262,6 +263,9 @@ def test_a_watch_that_is_forbidden_is_named_by_the_probe(
     try:
         wait_for(named, "the probe names the kind that is not watched")
         wait_for(lambda: "cannot watch resource" in replica.log.read_text(), "and so does the log")
+        assert named()
+        shop.without(roles["reading"], "", "")
+        replica.ready(replica.synced)
     finally:
         replica.stop()
 

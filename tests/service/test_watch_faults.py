@@ -211,12 +211,25 @@ def test_what_every_canary_needs_must_be_listed_before_lockstep_is_ready(
     lab.api.deny("list", plural)
     lab.service.start()
     time.sleep(0.3)
-    assert lab.service.watcher.missing().startswith(f"not yet listed: {plural}")
+    assert lab.service.watcher.missing().startswith(f"not yet followed: {plural}")
     assert lab.metric(CONTACT, resource=kind.resource) is None
     lab.api.allow("list", plural)
     wait_for(lambda: not lab.service.watcher.missing())
     wait_for(lambda: lab.metric(CONTACT, resource=kind.resource))
     assert re.fullmatch("canaries[.].+|configmaps", kind.resource)  # as in docs/alerts.yaml
+    lab.service.stop()
+
+
+@pytest.mark.parametrize("kind", [kinds.CONFIG_MAP, kinds.CANARY], ids=str)
+def test_and_it_must_be_watched(make_lab: MakeLab, kind: Kind) -> None:
+    """A new version whose role lacks the right would follow nothing: its rollout must stop."""
+    lab = make_lab(pace=QUICK)
+    lab.api.deny("watch", kind.plural)
+    lab.service.start()
+    wait_for(lambda: lab.api.requests["watch", kind.plural] > 1)
+    assert lab.service.watcher.missing().startswith(f"not yet followed: {kind.plural}")
+    lab.api.allow("watch", kind.plural)
+    wait_for(lambda: not lab.service.watcher.missing())
     lab.service.stop()
 
 
