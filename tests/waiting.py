@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> float:
+def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> float:
     """Wait until the condition holds; returns for how many seconds it took.
 
-    The default is for a machine with other work to do. How fast something has to be is said by a
-    test that compares what this returns.
+    The default is for a machine with other work to do, and still shorter than a reflector's rarest
+    pause. How fast something has to be is said by a test that compares what this returns.
     """
     start = time.monotonic()
     while not condition():
